@@ -174,11 +174,11 @@ async def no_readers(address: Address) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, address)
-        request = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100
+        request = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 50
         await asyncio.get_running_loop().sock_sendall(connection, request)
         await asyncio.sleep(3600)
 
-    await repeat(200, attack, address)
+    await repeat(20, attack, address)
 
 
 async def streams(address: Address) -> None:

@@ -40,7 +40,6 @@ nitpick_ignore_regex = [
     (r"py:class", "OrderId"),  # an alias for int or str
     (r"py:class", "Exact"),  # an alias for int or Fraction
     (r"py:class", "LastPrices"),  # an alias for pairs of symbol and price in named tuples
-    (r"py:class", r"tuple\[str"),  # Sphinx cannot parse the signature of Settings, which contains <factory>
     (r"py:class", "Scope"),  # an alias for pairs of owner and symbol
     (r"py:class", "Owners"),  # an alias for pairs of order id and owner in named tuples
     (r"py:class", r"oms\.engine_events\.EngineEvent"),  # the base of the documented events

@@ -174,7 +174,8 @@ def create_app(
     metrics = Metrics(books, groups)
     metrics.add_to(router)
     _complete_openapi(app, session_cookie=COOKIE if keys.is_needed else None)
-    app.state.keys, rejections = keys, RejectionLog()
+    rejections = RejectionLog()
+    app.state.keys, app.state.rejections = keys, rejections
     sessions = Sessions(keys, rejections)
     sessions.add_to(router)
     Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)

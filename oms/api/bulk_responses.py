@@ -56,37 +56,41 @@ class AddedResponse(RootModel[ChangedOrder | AddedOrders]):
 # ---------------------------------------------------------------------- results
 
 
-class OrderResult(ChangedOrder):
+class _Result(BaseModel):
+    time: Time = None  # without an event, and in a what-if
+
+
+class OrderResult(_Result, ChangedOrder):
     """The added, amended, or removed order."""
 
     verb: Literal["add_order", "remove_order", "amend_order"]
 
 
-class OrdersResult(AddedOrders):
+class OrdersResult(_Result, AddedOrders):
     """The number of added orders."""
 
     verb: Literal["add_orders"]
 
 
-class TradeResult(TradeResponse):
+class TradeResult(_Result, TradeResponse):
     """An executed trade."""
 
     verb: Literal["place_trade"]
 
 
-class ExecutionResult(ExecutedOrder):
+class ExecutionResult(_Result, ExecutedOrder):
     """The execution of an order."""
 
     verb: Literal["submit", "replace"]
 
 
-class OpenOrderResult(ChangedOpenOrder):
+class OpenOrderResult(_Result, ChangedOpenOrder):
     """The reduced order, or the canceled order as it was before."""
 
     verb: Literal["reduce", "cancel"]
 
 
-class CanceledResult(CanceledOrders):
+class CanceledResult(_Result, CanceledOrders):
     """The canceled orders, as they were before."""
 
     verb: Literal["cancel_all"]

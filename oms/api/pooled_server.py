@@ -32,7 +32,7 @@ BACKLOG = 2048
 """How many clients may wait until the server accepts their connection."""
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_LOG = logging.getLogger("oms.api")
+_LOG, _UVICORN_LOG = logging.getLogger("oms.api"), logging.getLogger("uvicorn.error")
 
 
 class _EachLineLimited(logging.Filter):
@@ -46,23 +46,20 @@ class _EachLineLimited(logging.Filter):
         return self._limits[record.pathname, record.lineno].filter(record)
 
 
-_UVICORN_LIMIT = _EachLineLimited()
-
-
 class PooledServer(uvicorn.Server):
     """uvicorn's server, with a pool of connections and a time in which it drains before it stops."""
 
     def __init__(self, config: PoolConfig, app: FastAPI, drain_seconds: float) -> None:
         super().__init__(config)
-        logging.getLogger("uvicorn.error").addFilter(_UVICORN_LIMIT)
         self._app = app
         self._pool = config.pool
         self._drain_seconds = drain_seconds
         self._drain_end: float | None = None
-        self._accept_limit = LogLimit()
+        self._accept_limit, self._log_limit = LogLimit(), _EachLineLimited()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections."""
+        _UVICORN_LOG.addFilter(self._log_limit)
         self._app.state.is_shutting_down = False  # another server may have served the application before
         await super().startup(sockets)
         asyncio.get_running_loop().set_exception_handler(self._handle_loop_error)
@@ -102,3 +99,4 @@ class PooledServer(uvicorn.Server):
         self._app.state.is_shutting_down = True
         self._pool.stopping = True
         await super().shutdown(sockets)
+        _UVICORN_LOG.removeFilter(self._log_limit)

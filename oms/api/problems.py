@@ -37,6 +37,7 @@ __all__ = [
     "deny",
     "from_exception",
     "invalid_field",
+    "log_rejection",
     "problem_response",
     "without_folders",
 ]
@@ -94,6 +95,19 @@ class RejectionLog:
         line, path = "rejected %s %.200r from %s: %s %s: %s", request.scope["path"]
         reason = error.status_code, error.code, error.detail
         self._limits[error.code].log(_LOG, logging.WARNING, line, method, path, client, *reason)
+
+
+_LOGGED_CODES = {"forbidden", "too_many_streams", "body_too_large", "request_timeout"}
+
+
+def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
+    """Log the problem of an endpoint, if it is about the sender's rights or about a limit of the service.
+
+    Do nothing in an application that has no log of rejections, such as one that includes a router.
+    """
+    rejections: RejectionLog | None = getattr(request.app.state, "rejections", None)
+    if rejections is not None and error.code in _LOGGED_CODES:
+        rejections.log(request, error)
 
 
 async def deny(websocket: WebSocket, error: ProblemError) -> None:

@@ -20,7 +20,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from oms.api.callers import can_change
-from oms.api.problems import ProblemError, at_element, from_exception, invalid_field, problem_response
+from oms.api.problems import (
+    ProblemError,
+    at_element,
+    from_exception,
+    invalid_field,
+    log_rejection,
+    problem_response,
+)
 from oms.api.settings import Settings
 from oms.api.threads import CHANGES, READS, in_thread
 from oms.api.turns import waiting
@@ -165,6 +172,7 @@ class _StrictRoute(APIRoute):
             except OmsError as error:
                 return problem_response(from_exception(error))
             except ProblemError as error:
+                log_rejection(request, error)
                 return problem_response(error)
             except ClientDisconnect:  # the client does not receive this response
                 return Response(status_code=400)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from oms.api.connections import HttpConnection, Pool, PoolConfig, most_connections
 from oms.api.key_ring import KeyRing
+from oms.api.pauses import short_pauses
 from oms.api.pooled_server import BACKLOG, PooledServer
 from oms.api.settings import Settings
 from oms.api.web_sockets import WebSockets
@@ -31,7 +32,6 @@ __all__ = [
 ]
 
 _SHUTDOWN_SECONDS = 10  # how long open requests may take to finish
-_SWITCH_SECONDS = 0.001  # how long a thread may keep the event loop from running; Python's default is 5 ms
 _UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
 _ACCEPTED_AT_ONCE = 16  # the connections that asyncio accepts before it does other work
 
@@ -119,7 +119,6 @@ def run(
 
     If there is a file of API keys, read it again after SIGHUP.
     """
-    sys.setswitchinterval(_SWITCH_SECONDS)
     server, keys = new_server(app, root_path, settings), _keys_of(app)
     if keys is not None and keys.can_change and sys.platform != "win32":  # Windows has no SIGHUP
         signal.signal(signal.SIGHUP, lambda _number, _frame: keys.request_reload())
@@ -131,7 +130,8 @@ def run(
     # the signal again. `stop` handles that second signal, and any signal that arrives before startup.
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        server.run(sockets=[listening])
+        with short_pauses():
+            server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
 

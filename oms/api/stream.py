@@ -34,7 +34,7 @@ from oms.api.backlog import Backlog, Message, Notice, Readers, Text
 from oms.api.callers import owner_of
 from oms.api.feed import Feed
 from oms.api.integers import json_text
-from oms.api.problems import ProblemError, deny
+from oms.api.problems import ProblemError, deny, log_rejection
 from oms.api.request_models import StreamQuery
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
@@ -89,6 +89,7 @@ class Streams:
             symbol = _read_symbol(websocket)
             self._check_number()
         except ProblemError as error:
+            log_rejection(websocket, error)
             await deny(websocket, error)
             return
         self._open += 1

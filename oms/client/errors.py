@@ -5,7 +5,7 @@
         ├── RequestRejectedError (PermissionError)      the service rejected it (for example, a wrong API key)
         ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
         ├── UnexpectedResponseError (ValueError)        the response is malformed or from another program
-        └── UnsteadyBooksError (RuntimeError)           the books changed every time the orders were read
+        └── UnsteadyBooksError (RuntimeError)           the books changed between two pages of orders
 
 If an OrderManagement method raises an exception, nothing has changed. A client cannot always guarantee that:
 if the response was lost, the service may still have made the change. In that case, the error contains the
@@ -85,4 +85,9 @@ class UnexpectedResponseError(ApiError, ValueError):
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """A list of orders that could not be read, because the books changed during every attempt."""
+    """A list of orders that could not be read, because the books changed between two pages.
+
+    For an OrderManagement, this happens only if the service no longer has the events between the pages. Then
+    read the orders again, or start the service with a journal, which keeps all events. For a MatchingEngine,
+    it happens if the engine changes during each of 10 attempts. Then read the orders of one symbol or owner.
+    """

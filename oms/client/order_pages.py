@@ -59,13 +59,13 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
     check_selection(symbol, side)
 
     def exchange() -> Exchange[tuple[Order, ...]]:
-        last = ""
+        failure = ""
         for _ in range(MAX_READS):
             try:
                 return _sorted((yield from _read_all(OrderPages(symbol, side))))
             except UnsteadyBooksError as error:
-                last = error.reason
-        reason = f"the books changed during each of {MAX_READS} attempts to read all pages; {last}"
+                failure = error.reason
+        reason = f"the books changed during each of {MAX_READS} attempts to read all pages; {failure}"
         raise UnsteadyBooksError(_NAME, reason)
 
     return exchange()

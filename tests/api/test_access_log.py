@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,16 +163,33 @@ def test_a_rejected_stream_has_one_line_with_the_status_of_the_rejection(
     assert records.fields("event", "method", "status") == [("request", "WEBSOCKET", 422)]
 
 
-@pytest.mark.parametrize("settings", [Settings(access_log=False, api_key=KEY)])
 def test_without_the_access_log_rejected_requests_are_still_logged(
-    settings: Settings, records: Records, caplog: pytest.LogCaptureFixture
+    records: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = TestClient(create_app(books(), settings))
+    client = TestClient(create_app(books(), Settings(access_log=False, api_key=KEY)))
     client.get("/symbols", headers=bearer(KEY))
     assert client.get("/symbols").status_code == 401
     assert records.json == []
     assert "401 unauthorized" in caplog.text
     assert KEY not in caplog.text
+
+
+def test_rejections_by_an_endpoint_are_logged_and_invalid_requests_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = replace(KEYS, access_log=False, most_streams=0, body_limit=10)
+    client = TestClient(create_app(MatchingEngine(), settings), headers=bearer(ANN))
+    assert client.get("/state-hash").status_code == 403
+    assert client.post("/reductions", json={"order_id": "x" * 20, "amount": 1}).status_code == 413
+    assert client.get("/orders/none").status_code == 404
+    assert client.get("/price").status_code == 422
+    with pytest.raises(WebSocketDenialResponse), client.websocket_connect("/stream"):
+        pass
+    assert [record.getMessage().split(": ")[1] for record in caplog.records if record.name == "oms.api"] == [
+        "403 forbidden",
+        "413 body_too_large",
+        "503 too_many_streams",
+    ]
 
 
 def test_nothing_is_formatted_while_nobody_reads_the_access_log(

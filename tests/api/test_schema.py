@@ -76,12 +76,12 @@ def filter_body(_context: object, body: Any) -> bool:
     A float such as 1.0 is an integer only in JSON Schema. The pattern of an id as text also allows 19 digits
     above 2^63-1.
     """
-    values = body.values() if isinstance(body, dict) else ()
-    return not any(
-        (isinstance(value, float) and value.is_integer())
-        or (isinstance(value, str) and re.fullmatch("[0-9]{19}", value) and int(value) > 2**63 - 1)
-        for value in values
-    )
+    if isinstance(body, dict | list):
+        parts = body.values() if isinstance(body, dict) else body
+        return all(filter_body(_context, part) for part in parts)
+    if isinstance(body, float):
+        return not body.is_integer()
+    return not (isinstance(body, str) and re.fullmatch("[0-9]{19}", body) and int(body) > 2**63 - 1)
 
 
 def make_key_unique(case: schemathesis.Case[Any]) -> None:

@@ -354,7 +354,9 @@ def test_a_signal_ends_the_server_whatever_its_connections_do(state: str, tmp_pa
     file, log = tmp_path / "book.db", tmp_path / "log"
     number, content = STATES[state]
     with ExitStack() as stack, log.open("w") as stderr:
-        process, url = stack.enter_context(oms_serve("--journal", str(file), stderr=stderr, files=512))
+        process, url = stack.enter_context(
+            oms_serve("--journal", str(file), "--no-access-log", stderr=stderr, files=512)
+        )
         port = int(url.rpartition(":")[2])
         for connection in opened(("127.0.0.1", port), number, content):
             stack.enter_context(connection)

@@ -46,9 +46,9 @@ Check = Callable[..., tuple[int, str]]
 
 def rows(output: str) -> dict[str, tuple[str, str]]:
     """Return the value and the source of each setting in the table."""
-    table = [*output[: output.rindex("access_log")].splitlines(), " access_log true default"]
-    cells = [line.split() for line in table if line.startswith(" ") and line.strip()]
-    return {name: (" ".join(value), source) for name, *value, source in cells[2:]}
+    table = output.partition("─ \n")[2].partition("\n  ")[0]
+    cells = [line.split() for line in table.splitlines()]
+    return {name: (" ".join(value), source) for name, *value, source in cells}
 
 
 def problems(output: str) -> list[str]:

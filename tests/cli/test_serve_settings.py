@@ -67,9 +67,9 @@ def values_of(setting: Setting) -> st.SearchStrategy[Any]:
     if setting.is_list:
         return st.lists(WORDS, min_size=1, max_size=3)
     if int in kinds:
-        return st.integers(0, 60_000)
+        return st.integers(1, 60_000)
     if float in kinds:
-        return st.floats(0, 1e6)
+        return st.floats(0.1, 1e6)
     choices = {"log_format": ["text", "json"], "self_trade_prevention": ["NONE", "CANCEL_BOTH"]}
     return st.sampled_from(choices[setting.name]) if setting.name in choices else WORDS
 

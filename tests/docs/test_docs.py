@@ -134,7 +134,7 @@ def test_the_reference_shows_the_argument_and_result_types_of_a_client_s_methods
 
 def short_annotation(annotation: object) -> str:
     """Return an annotation as text, without the names of modules."""
-    return re.sub(r"\b(oms\.\w+|collections\.abc)\.", "", inspect.formatannotation(annotation))
+    return re.sub(r"\b(oms(\.[a-z_]+)+|collections\.abc|typing)\.", "", inspect.formatannotation(annotation))
 
 
 def commands(command: Any, name: str = "oms") -> Iterator[tuple[str, Any]]:
