@@ -145,7 +145,7 @@ def update(path: Path, image: Image.Image, colors: int = _COLORS) -> None:
 
 def save(image: Image.Image, path: Path | io.BytesIO, colors: int = _COLORS) -> None:
     """Write a PNG file with a palette of few colors, which makes the file small."""
-    # MAXCOVERAGE keeps the colors of a few pixels, such as the green lamp of the page. Plots have no such pixels.
+    # MAXCOVERAGE keeps the colors of a few pixels, such as the green lamp of the page.
     method = Image.Quantize.MAXCOVERAGE if colors == _PAGE_COLORS else Image.Quantize.MEDIANCUT
     flat = image.convert("RGB").quantize(colors, method=method, dither=Image.Dither.NONE)
     flat.save(path, format="PNG", optimize=True)
