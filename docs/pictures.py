@@ -45,7 +45,7 @@ DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 NOTEBOOKS = DOCS / "notebooks"
 _COLORS = 64  # enough for a plot, and reduces the size to a third
-_PAGE_COLORS = 128  # with less, the green of the word "Live" is lost
+_PAGE_COLORS = 128
 _EDGES = 8  # pixels, which is less than one digit
 _CLEARLY = 48  # of 255
 _INCHES = (8.0, 4.0)
@@ -145,7 +145,9 @@ def update(path: Path, image: Image.Image, colors: int = _COLORS) -> None:
 
 def save(image: Image.Image, path: Path | io.BytesIO, colors: int = _COLORS) -> None:
     """Write a PNG file with a palette of few colors, which makes the file small."""
-    flat = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
+    # MAXCOVERAGE keeps the colors of a few pixels, such as the green lamp of the page.
+    method = Image.Quantize.MAXCOVERAGE if colors == _PAGE_COLORS else Image.Quantize.MEDIANCUT
+    flat = image.convert("RGB").quantize(colors, method=method, dither=Image.Dither.NONE)
     flat.save(path, format="PNG", optimize=True)
 
 
