@@ -269,7 +269,7 @@ def measure(name: str, folder: Path) -> Result:
 
 @contextmanager
 def _service(file: Path, errors: Path) -> Iterator[tuple[subprocess.Popen[str], Address]]:
-    command = [sys.executable, "-m", "oms", "serve", "--port", "0", "--journal", str(file)]
+    command = [sys.executable, "-m", "oms", "serve", "--port", "0", "--journal", str(file), "--no-access-log"]
     limit = ["sh", "-c", f'ulimit -n {DESCRIPTORS} && exec "$@"', "sh"]
     with (
         errors.open("w") as stderr,
