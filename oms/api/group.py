@@ -7,10 +7,10 @@ What does not work: acknowledging a change before the sync, because a power fail
 that collects requests for a fixed time does not work either, because a single client would always wait for
 that time.
 
-The solution: a request joins the queue, and its thread then waits for the lock `_leading`. The thread that
+The solution: a request joins the queue, and its thread tries to acquire the lock `_leading`. The thread that
 gets the lock commits the requests at the head of the queue as one concurrent transaction, so they share one
-append and one sync. Requests that arrive in the meantime form the next group. Each request is a nested
-transaction, so an error rolls back only the request that caused it.
+append and one sync. Then it wakes their threads, and the thread of the next request in the queue, which leads
+the next group. Each request is a nested transaction, so an error rolls back only the request that caused it.
 
 Clients that have just received a response often send their next request at once. If the next group began
 before these requests arrive, half of the clients would wait for the other half, and a sync would serve only
@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
+from threading import Event, Lock
 from time import perf_counter, sleep
 from typing import Generic, TypeAlias, TypeVar
 
@@ -50,6 +50,7 @@ _LARGEST_GROUP = 256
 _LONGEST_WAIT, _LONGEST_SILENCE = 0.5, 0.05
 """How long a group waits for requests, in total and for the next one, in durations of the last commit."""
 _PAUSE = 0.000_5  # seconds between two looks at the queue
+_LONGEST_SLEEP = 1.0  # seconds; a thread that was not woken, because another one was interrupted, looks again
 
 
 Observer: TypeAlias = Callable[[int, float], object]
@@ -74,6 +75,7 @@ class Request(Generic[T]):
         self.error: Exception | None = None
         self.is_begun = False
         self.is_done = False
+        self.wake = Event()  # set when the request is done, or should lead
 
     def outcome(self) -> T:
         """Return the result of a request that is done, or raise its error."""
@@ -113,11 +115,26 @@ class Groups(Generic[T]):
         """
         self._waiting.append(request)
         while not request.is_done:
-            with self._leading:
-                if not request.is_done:
-                    self._gather()
-                    self._commit(self._next_group())
+            request.wake.clear()
+            if self._leading.acquire(blocking=False):
+                try:
+                    self._lead(request)
+                finally:
+                    self._leading.release()
+                    self._wake_next()
+            elif not request.is_done:
+                request.wake.wait(_LONGEST_SLEEP)
         return request.outcome()
+
+    def _lead(self, request: Request[T]) -> None:
+        if not request.is_done:
+            self._gather()
+            self._commit(self._next_group())
+
+    def _wake_next(self) -> None:
+        """Wake the thread of the request at the head of the queue, so that it leads the next group."""
+        for request in list(self._waiting)[:1]:
+            request.wake.set()
 
     def _gather(self) -> None:
         """Wait for the clients of the last group, if there were several."""
@@ -209,3 +226,4 @@ def _end(group: list[Request[T]], error: Exception | None) -> None:
     for request in group:
         request.error = request.error or error
         request.is_done = True
+        request.wake.set()

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from oms.api import threads, turns
 from oms.api.callers import can_change
 from oms.api.problems import (
     ProblemError,
@@ -146,7 +147,8 @@ class _StrictRoute(APIRoute):
     limits: Settings
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        pool = CHANGES if any(can_change(method, path) for method in options["methods"]) else READS
+        is_change = any(can_change(method, path) for method in options["methods"])
+        pool = CHANGES if is_change else threads.PAGES if path in turns.PAGES else READS
         super().__init__(path, in_thread(endpoint, pool), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

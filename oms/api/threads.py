@@ -1,7 +1,8 @@
-"""The threads in which endpoints run: one pool for reads, and another one for changes.
+"""The threads in which endpoints run: a pool for questions, one for pages, and one for changes.
 
 The problem: a change waits for the disk in its thread. If all endpoints shared one pool, enough changes would
-occupy every thread, and reads would wait for the disk too.
+occupy every thread, and reads would wait for the disk too. A page needs the processor for a millisecond or
+more, so many threads that make pages would slow down everything else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from anyio.to_thread import run_sync
 
 from oms.api.turns import waiting
 
-__all__ = ["CHANGES", "Pool", "READS", "in_thread"]
+__all__ = ["CHANGES", "PAGES", "Pool", "READS", "in_thread"]
 
 
 class Pool:
@@ -38,6 +39,7 @@ class Pool:
 
 
 READS = Pool("reads", 20)
+PAGES = Pool("pages", 2)
 CHANGES = Pool("changes", 128)
 """The pool of the changes. Its size is also the largest number of requests in a group."""
 

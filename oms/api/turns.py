@@ -1,16 +1,17 @@
-"""Turns: the event loop works on one change at a time, so that reads do not wait for many changes.
+"""Turns: the event loop works on one long request at a time, so that questions do not wait for many of them.
 
 The problem: all requests share one event loop, and each needs about a millisecond of it. If 60 clients send
-changes, a read would wait until the loop has worked on all changes that arrived before it.
+changes, a question would wait until the loop has worked on all changes that arrived before it.
 
-The solution: a change needs a turn while the event loop works on it. There is one turn. The change gives it
-up while it waits: for its body, for its group, or for a client that reads slowly. Reads need no turn. So a
-read waits for at most a part of one change.
+The solution: a long request needs a turn while the event loop works on it. Long requests are changes, and
+reads of pages. There is one turn. The request gives it up while it waits: for its body, for a thread, or for
+a client that reads slowly. Questions need no turn. So a question waits for at most a part of one long
+request.
 
 Invariants:
 
 - A request holds the turn only while the event loop works on it, never while it waits.
-- Changes get the turn in the order in which they ask for it.
+- Requests get the turn in the order in which they ask for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from anyio import Semaphore
 from anyio.lowlevel import RunVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Turns", "waiting"]
+__all__ = ["PAGES", "Turns", "waiting"]
+
+PAGES = frozenset({"/events", "/orders", "/trades"})
+"""The paths of the endpoints that return a page of many objects."""
 
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
 _turn_of_loop: RunVar[Semaphore] = RunVar("oms.api.turns")
@@ -52,14 +56,14 @@ _turn_of_request: ContextVar[_Turn | None] = ContextVar("oms_api_turn", default=
 
 
 class Turns:
-    """Middleware that lets each change wait for its turn."""
+    """Middleware that lets each change, and each read of a page, wait for its turn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a read to the application at once, and a change when it gets the turn."""
-        if scope["type"] != "http" or scope["method"] in _READ_ONLY_METHODS:
+        """Pass a question to the application at once, and a long request when it gets the turn."""
+        if not _is_long(scope):
             await self._app(scope, receive, send)
             return
 
@@ -79,6 +83,13 @@ class Turns:
         finally:
             turn.give_up()
             _turn_of_request.reset(before)
+
+
+def _is_long(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return scope["method"] not in _READ_ONLY_METHODS or path in PAGES
 
 
 @asynccontextmanager

@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from oms import MatchingEngine, OrderManagement
-from oms.api import create_router
+from oms.api import create_router, turns
 from oms.api.callers import can_change
-from oms.api.threads import CHANGES, READS, Pool, in_thread
+from oms.api.threads import CHANGES, PAGES, READS, Pool, in_thread
 
 
 def test_each_pool_runs_at_most_its_number_of_calls_at_once() -> None:
@@ -83,5 +83,6 @@ def test_every_endpoint_that_can_change_the_books_runs_in_the_threads_for_change
     app.include_router(router)
     for route in router.routes:
         if isinstance(route, Route) and route.methods:
-            expected = CHANGES if any(can_change(method, route.path) for method in route.methods) else READS
+            is_change = any(can_change(method, route.path) for method in route.methods)
+            expected = CHANGES if is_change else PAGES if route.path in turns.PAGES else READS
             assert pools[route.endpoint.__name__] is expected, route.path

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 from oms.api.turns import Turns, waiting
 
 
-def scope(method: str) -> Scope:
-    return {"type": "http", "method": method}
+def scope(method: str, path: str = "/price") -> Scope:
+    return {"type": "http", "method": method, "path": path}
 
 
 async def nothing(*_: Any) -> Any:
@@ -77,6 +77,28 @@ def test_a_read_does_not_wait_for_a_turn(method: str) -> None:
             await Turns(app)(scope(method), nothing, nothing)
             held.set()
         assert done == [method, "POST"]
+
+    anyio.run(run)
+
+
+@pytest.mark.parametrize("path", ["/orders", "/oms/events"])
+def test_a_read_of_a_page_waits_for_its_turn(path: str) -> None:
+    async def run() -> None:
+        held, done = anyio.Event(), []
+
+        async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+            if scope["method"] == "POST":
+                await held.wait()  # this change does not give up its turn
+            done.append(scope["method"])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Turns(app), scope("POST"), nothing, nothing)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(Turns(app), {**scope("GET", path), "root_path": "/oms"}, nothing, nothing)
+            await anyio.wait_all_tasks_blocked()
+            assert done == []
+            held.set()
+        assert done == ["POST", "GET"]
 
     anyio.run(run)
 
