@@ -15,8 +15,8 @@ the next group. Each request is a nested transaction, so an error rolls back onl
 Clients that have just received a response often send their next request at once. If the next group began
 before these requests arrive, half of the clients would wait for the other half, and a sync would serve only
 every second request. So the leading thread waits until as many requests wait as in the last group and behind
-it. It stops waiting if no request arrives for a short time, and after half of the time that the last commit
-took. A single client never waits.
+it. It stops waiting if no request arrives for a tenth of the time that the last commit took, and after three
+quarters of this time. A single client never waits.
 
 Invariants:
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 _LARGEST_GROUP = 256
 """The number of claims after which a group takes no more requests, so that reads never wait for long."""
 
-_LONGEST_WAIT, _LONGEST_SILENCE = 0.5, 0.05
+_LONGEST_WAIT, _LONGEST_SILENCE = 0.75, 0.1
 """How long a group waits for requests, in total and for the next one, in durations of the last commit."""
 _PAUSE = 0.000_5  # seconds between two looks at the queue
 _LONGEST_SLEEP = 1.0  # seconds; a thread that was not woken, because another one was interrupted, looks again
