@@ -7,7 +7,6 @@ and the exact decimal values, according to the symbol's instrument. The integers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from decimal import Decimal
 from functools import wraps
 from typing import Any, Final, cast
@@ -51,10 +50,15 @@ def responding(om: Facade, endpoint: Callable[..., dict[str, Any]]) -> Callable[
     def respond(**arguments: Any) -> Response:
         query = arguments.get("query")
         has_decimals = isinstance(query, DecimalsQuery) and query.decimals
-        with om.locked(to_read=True) if has_decimals else nullcontext():
+        while True:
+            before = om._books.instruments  # replaced by each change
             content = endpoint(**arguments)
-            instruments = om.instruments if has_decimals else None
-        return json_response(content if instruments is None else with_decimals(content, instruments))
+            if not has_decimals:
+                return json_response(content)
+            with om.locked(to_read=True):
+                if om._books.instruments is before:
+                    break
+        return json_response(with_decimals(content, before))
 
     return respond
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from oms.api import openapi
+from oms.api import long_reads, openapi
 from oms.api.callers import CallersOwner
 from oms.api.decimals import responding
 from oms.api.openapi import documented
@@ -24,6 +24,7 @@ from oms.api.request_models import (
     WithinQuery,
 )
 from oms.api.response_models import to_json
+from oms.pricing import price_curve
 from oms.queries import Queries
 
 __all__ = ["Questions"]
@@ -71,7 +72,8 @@ class Questions:
 
     def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> dict[str, Any]:
         """Return the best price levels with their cumulative amounts and prices."""
-        return _of_book(query, **self._om.price_curve(**query.arguments()))
+        depth = long_reads.depth(self._om, **query.arguments())
+        return _of_book(query, **price_curve(((level.price, level.amount) for level in depth), None))
 
     def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> dict[str, Any]:
         """Return the amount that `budget` can buy, or that must be sold to raise `budget`."""
@@ -91,7 +93,7 @@ class Questions:
 
     def depth(self, query: Annotated[LevelsQuery, Query()]) -> dict[str, Any]:
         """Return the best price levels, best first."""
-        return _of_book(query, levels=[to_json(level) for level in self._om.depth(**query.arguments())])
+        return _of_book(query, levels=list(map(to_json, long_reads.depth(self._om, **query.arguments()))))
 
     def symbols(self) -> dict[str, Any]:
         """Return the sorted symbols that have resting orders."""

@@ -76,10 +76,13 @@ class RestingOrders:
     Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
     """
 
-    def __init__(self, books: Facade, symbols: SymbolIndex, symbol: str | None) -> None:
+    def __init__(
+        self, books: Facade, symbols: SymbolIndex | None, symbol: str | None, side: Side | None = None
+    ) -> None:
         self._books = books
         self._symbols = symbols
         self._symbol = symbol
+        self._sides: Iterable[Side] = Side if side is None else (side,)
         self._events: deque[Event] = deque()
         self._before: dict[int, OrderRow | None] = {}
         self._missed: SortedDict[Position, OrderRow] = SortedDict()
@@ -120,9 +123,13 @@ class RestingOrders:
         """Iterate over the present orders after the last slice."""
         by_name = self._books._books.by_name
         start = self._end
-        names = self._symbols.from_symbol(start and start[0]) if self._symbol is None else (self._symbol,)
+        if self._symbol is not None:
+            names: Iterable[str] = (self._symbol,)
+        else:
+            assert self._symbols is not None, "the orders of all symbols need an index"
+            names = self._symbols.from_symbol(start and start[0])
         for symbol in names:
-            for side in Side:
+            for side in self._sides:
                 book = by_name.get((symbol, side))
                 if book is None or (start is not None and (symbol, side is Side.SELL) < start[:2]):
                     continue
@@ -157,7 +164,7 @@ class RestingOrders:
         if kind not in ORDERS_BEFORE:
             return
         for row, rested in ORDERS_BEFORE[kind](subject):
-            if row[0] not in self._before and self._symbol in (None, row[1]):
+            if row[0] not in self._before and self._symbol in (None, row[1]) and row[2] in self._sides:
                 self._before[row[0]] = row if rested else None
                 if rested and not self._is_read(row):
                     self._missed[_position(row)] = row
