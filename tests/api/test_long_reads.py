@@ -13,9 +13,11 @@ from oms.api import long_reads
 from oms.api.slices import RestingOrders
 from support.api_books import client_of
 from support.book_commands import commands, run
-from support.strategies import distinct_orders, symbols
+from support.strategies import distinct_orders, order_ids
 
 BUY, SELL = Side.BUY, Side.SELL
+
+removals = st.tuples(st.just("remove_order"), order_ids)
 
 
 class Interleaved:
@@ -37,22 +39,21 @@ class Interleaved:
 @settings(max_examples=200)
 @given(
     distinct_orders(),
-    st.lists(commands, max_size=20),
-    symbols,
+    st.lists(commands | removals, max_size=20),
     st.sampled_from(Side),
     st.none() | st.integers(1, 9),
     st.integers(0, 3),
 )
 def test_the_depth_is_that_of_the_beginning_whatever_changes_between_slices(
-    orders: list[Order], changes: list[Any], symbol: str, side: Side, levels: int | None, slice_: int
+    orders: list[Order], changes: list[Any], side: Side, levels: int | None, slice_: int
 ) -> None:
     om = OrderManagement()
-    om.add_orders(orders)
-    expected = om.depth(symbol, side, levels)
+    om.add_orders(order._replace(symbol="JPM") for order in orders)
+    expected = om.depth("JPM", side, levels)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(long_reads, "SLICE", slice_ or 1)
         Interleaved(om, list(changes), patch)
-        assert long_reads.depth(om, symbol, side, levels) == expected
+        assert long_reads.depth(om, "JPM", side, levels) == expected
     assert not om._ledger.subscribers.callbacks
 
 
