@@ -46,7 +46,7 @@ def written(log_format: LogFormat, log: object) -> list[str]:
 def test_json_lines_contain_the_extra_values_and_can_be_parsed_back() -> None:
     def log() -> None:
         LOG.info("the %s", "message", extra={"route": "/price", "duration_ms": 0.5, "key_name": None})
-        LOG.warning("line 1\nline 2 \udcff \u2028", extra={"odd": {1}})
+        LOG.warning("line 1\nline 2 \u2028", extra={"odd": {1}, "undecodable": "\udcff"})
 
     first, second = map(json.loads, written("json", log))
     assert first.pop("time").endswith("Z")
@@ -58,7 +58,8 @@ def test_json_lines_contain_the_extra_values_and_can_be_parsed_back() -> None:
         "duration_ms": 0.5,
         "key_name": None,
     }
-    assert second["message"] == "line 1\nline 2 \udcff \u2028"
+    assert second["message"] == "line 1\nline 2 \u2028"
+    assert second["undecodable"] == "\udcff"
     assert second["odd"] == "{1}"
 
 
