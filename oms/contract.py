@@ -81,7 +81,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "order_not_found": ProblemKind(404, "No resting order has the id"),
     "no_longer_available": ProblemKind(410, "The requested events or trades are no longer available"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
-    "not_ready": ProblemKind(503, "The service accepts no changes now"),
+    "not_ready": ProblemKind(503, "The service is not ready"),
     "too_many_requests": ProblemKind(429, "The key or the address has sent too many requests"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),

@@ -324,12 +324,12 @@ _Questions: TypeAlias = Annotated[
 class WhatIfBody(Body):
     """Verbs, and questions that are answered as if the verbs had been made. Nothing changes."""
 
-    verbs: Annotated[_BookVerbs, *_ANY]
-    questions: _Questions
+    verbs: Annotated[_BookVerbs, *_ANY] = Field(default_factory=list[BookVerb])
+    questions: _Questions = Field(default_factory=list[Question])
 
 
 class EngineWhatIfBody(Body):
     """Verbs of a matching engine, and questions that are answered as if the verbs had been made."""
 
-    verbs: Annotated[_EngineVerbs, *_ANY]
-    questions: _Questions
+    verbs: Annotated[_EngineVerbs, *_ANY] = Field(default_factory=list[EngineVerb])
+    questions: _Questions = Field(default_factory=list[Question])

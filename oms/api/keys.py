@@ -89,9 +89,18 @@ class ApiKey:
         """
         if not (type(key) is str and len(key) >= SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
             # The message shows only the length, because an invalid key may be similar to the real one.
-            given = f"{len(key)} characters" if type(key) is str else key
-            raise InvalidArgumentError("api_key", given, f"at least {SHORTEST_KEY} visible ASCII characters")
+            given, remedy = (f"{len(key)} characters", _remedy_for(key)) if type(key) is str else (key, "")
+            allowed = f"at least {SHORTEST_KEY} visible ASCII characters"
+            raise InvalidArgumentError("api_key", given, allowed, remedy)
         return cls(name=name, digest=digest_of_key(key), access=access, owner=owner)
+
+
+def _remedy_for(key: str) -> str:
+    """Return what to remove from a key, or "" if it is only too short."""
+    others = set(key) - _KEY_CHARACTERS
+    if any(character.isspace() for character in others):
+        return "remove all spaces and line breaks"
+    return "remove all other characters" if others else ""
 
 
 def digest_of_key(key: str) -> bytes:

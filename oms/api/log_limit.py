@@ -17,7 +17,10 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-__all__ = ["LogLimit"]
+__all__ = ["ACCEPTED", "LogLimit"]
+
+ACCEPTED = "_oms_accepted"
+"""The attribute of a record that a limit has accepted. It is not for the output."""
 
 
 class LogLimit(logging.Filter):
@@ -51,7 +54,7 @@ class LogLimit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return True if the line may be logged. Otherwise, count it. O(1)."""
-        return getattr(record, "is_accepted", False) or self._accepts(record)
+        return getattr(record, ACCEPTED, False) or self._accepts(record)
 
     def _accepts(self, record: logging.LogRecord) -> bool:
         with self._lock:
@@ -84,5 +87,5 @@ class LogLimit(logging.Filter):
                 return
             self._left_out -= 1
         if self._accepts(record):
-            record.is_accepted = True
+            setattr(record, ACCEPTED, True)
             logging.getLogger(record.name).handle(record)

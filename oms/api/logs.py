@@ -35,6 +35,8 @@ from logging.handlers import QueueHandler, QueueListener
 from queue import Full, Queue
 from typing import Any, Literal
 
+from oms.api.log_limit import ACCEPTED
+
 __all__ = ["JsonFormatter", "LogFormat", "TextFormatter", "logging_to", "stderr_descriptor"]
 
 LogFormat = Literal["text", "json"]
@@ -44,6 +46,7 @@ _LONGEST_QUEUE = 10_000  # records
 _SECONDS_TO_STOP = 2.0
 _STDERR = 2
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NOT_SHOWN = _STANDARD_ATTRIBUTES | {ACCEPTED}
 
 
 class TextFormatter(logging.Formatter):
@@ -68,7 +71,7 @@ class JsonFormatter(TextFormatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}
+        extra = {name: value for name, value in vars(record).items() if name not in _NOT_SHOWN}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps({**fields, **extra}, default=str)

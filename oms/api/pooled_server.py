@@ -11,6 +11,7 @@ import asyncio
 import errno
 import logging
 import math
+import signal
 import socket
 import time
 from collections import defaultdict
@@ -55,6 +56,7 @@ class PooledServer(uvicorn.Server):
         self._pool = config.pool
         self._drain_seconds = drain_seconds
         self._drain_end: float | None = None
+        self._signal: str | None = None  # the name of the first signal
         self._accept_limit, self._log_limit = LogLimit(), _EachLineLimited()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -85,18 +87,25 @@ class PooledServer(uvicorn.Server):
         self._app.state.is_shutting_down = True
         if self._drain_end is None:
             self._drain_end = time.monotonic() + self._drain_seconds
+            _LOG.info("%s, draining for %g s", self._reason(), self._drain_seconds)
         return time.monotonic() >= self._drain_end
+
+    def _reason(self) -> str:
+        return "asked to stop" if self._signal is None else f"received {self._signal}"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal. The first one starts the draining, and the second one ends it."""
         if self.should_exit and not self._pool.stopping:
             self._drain_end = -math.inf
         else:
+            # Logged later, because a signal handler must not wait for the lock of a log handler.
+            self._signal = self._signal or signal.Signals(sig).name
             super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the open requests, and close all connections."""
         self._app.state.is_shutting_down = True
         self._pool.stopping = True
+        _LOG.info("stopping, after the open requests have finished")
         await super().shutdown(sockets)
         _UVICORN_LOG.removeFilter(self._log_limit)

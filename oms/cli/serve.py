@@ -32,15 +32,15 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
     # ServeCommand has already imported these, or has printed how to install the extra. Other commands work
     # without it.
     from oms.api import create_app, logs, server  # noqa: PLC0415 - see above
-    from oms.cli.serve_check import report  # noqa: PLC0415 - see above
+    from oms.cli.serve_check import check_all, report  # noqa: PLC0415 - see above
     from oms.cli.serve_plan import Plan  # noqa: PLC0415 - see above
     from oms.cli.serve_settings import load  # noqa: PLC0415 - see above
 
     loaded = load(ctx.obj)
     if check:
         raise typer.Exit(report(loaded))
+    check_all(loaded)
     plan = Plan(loaded)
-    plan.check_all()
     settings, keys = plan.api_settings(), plan.keys()
     os.environ.pop("OMS_API_KEY", None)  # neither this process nor its children keep the key
     values = loaded.values.model_copy(update={"api_key": None})  # from here on, only its hash is in memory

@@ -16,7 +16,7 @@ from oms.cli.style import heading, new_console, new_table
 from oms.errors import OmsError
 from oms.journal.openable import check_openable
 
-__all__ = ["problems_of", "report"]
+__all__ = ["check_all", "problems_of", "report"]
 
 _COMPUTED: dict[str, Callable[[Plan], object]] = {
     "journal": lambda plan: plan.chosen_file(),
@@ -41,6 +41,17 @@ def report(loaded: Loaded) -> ExitCode:
     return _print_problems(console, list(problems_of(loaded)))
 
 
+def check_all(loaded: Loaded) -> None:
+    """Raise the first problem with the settings, with the number of other problems that `report` lists.
+
+    A port that is in use, or a journal that cannot be opened, raises nothing if the settings are valid.
+    """
+    if loaded.problems or any(_problem_of(check) for check in Plan(loaded).checks()):
+        first, *others = problems_of(loaded)
+        more = f" ({len(others)} more; oms serve --check lists all problems)" if others else ""
+        raise typer.BadParameter(f"{first}{more}")
+
+
 def _print_problems(console: Console, problems: list[str]) -> ExitCode:
     if not problems:
         console.print("no problems")
@@ -54,6 +65,8 @@ def _print_problems(console: Console, problems: list[str]) -> ExitCode:
 def _shown(setting: Setting, loaded: Loaded, plan: Plan) -> str:
     """Return the value that the service would use. Never show a secret."""
     value: Any = getattr(loaded.values, setting.name)
+    if setting.name in loaded.invalid:
+        return "invalid"
     if setting.is_secret:
         return "not set" if value is None else "set"
     if setting.name in _COMPUTED:
@@ -71,20 +84,29 @@ def problems_of(loaded: Loaded) -> Iterator[str]:
     plan = Plan(loaded)
     checks: tuple[Callable[[], object], ...] = (
         *plan.checks(),
-        lambda: server.listen(loaded.values.host, loaded.values.port).close(),
+        lambda: _check_address(loaded),
         lambda: _check_journal(plan),
     )
-    problems: dict[str, None] = {}  # in order; several checks may find the same problem
-    for check in checks:
-        try:
-            check()
-        except typer.BadParameter as error:
-            problems[error.message] = None
-        except OmsError as error:
-            problems[str(error)] = None
-        except OSError as error:
-            problems[error.strerror or str(error)] = None
-    yield from problems
+    problems = map(_problem_of, checks)
+    yield from dict.fromkeys(filter(None, problems))  # several checks may find the same problem
+
+
+def _problem_of(check: Callable[[], object]) -> str | None:
+    """Return what a check finds, or None."""
+    try:
+        check()
+    except typer.BadParameter as error:
+        return error.message
+    except OmsError as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _check_address(loaded: Loaded) -> None:
+    if not loaded.invalid & {"host", "port"}:  # otherwise, the values are not those of the user
+        server.listen(loaded.values.host, loaded.values.port).close()
 
 
 def _check_journal(plan: Plan) -> None:

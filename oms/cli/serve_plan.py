@@ -1,13 +1,15 @@
 """What `oms serve` will do with its settings, and every check of them that needs no port and no journal.
 
 Each method returns one part of the plan, or raises an exception that says what is wrong with the settings.
-The command itself stops at the first one. `oms serve --check` calls all methods and reports every exception.
+Each method depends on as few settings as possible, so that one wrong setting does not hide another. Both
+`oms serve` and `oms serve --check` call all methods. The command itself reports only the first exception.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -17,6 +19,7 @@ from oms.api.key_ring import KeyRing
 from oms.api.keys import ApiKey
 from oms.cli.instruments import read_instruments
 from oms.cli.serve_settings import Loaded, limits_of
+from oms.errors import InvalidArgumentError, OmsError
 from oms.instrument import Instrument
 from oms.submission import SelfTradePrevention
 
@@ -34,28 +37,22 @@ class Plan:
         self._loaded = loaded
         self._values = loaded.values
 
-    def check_all(self) -> None:
-        """Raise the first problem with the settings."""
-        problems = self._loaded.problems
-        if problems:
-            others = len(problems) - 1
-            more = f" ({others} more; oms serve --check lists all problems)" if others else ""
-            raise typer.BadParameter(f"{problems[0]}{more}")
-        for check in self.checks():
-            check()
-
     def checks(self) -> tuple[Callable[[], object], ...]:
         """Return the methods that raise what is wrong with the settings."""
         return (
             self.check_workers,
             self.root_path,
             self.check_engine_settings,
-            self.api_settings,
+            self.check_rate_limit,
+            self.check_api_key,
+            self.check_keys_file,
             self.check_connections,
-            self.keys,
             self.check_key_needed,
             self.journal_file,
+            *(partial(self._instruments, (text,), None) for text in self._values.instrument),
+            partial(self._instruments, (), self._values.instruments),
             self.instruments,
+            self.check_keys_together,
         )
 
     def check_workers(self) -> None:
@@ -70,6 +67,34 @@ class Plan:
             place = self._loaded.place("root_path")
             raise typer.BadParameter(f"{place} must be a path such as /oms, not {path!r}")
         return without_slash
+
+    def check_rate_limit(self) -> None:
+        """Raise an error if the rate limit is invalid."""
+        Settings(rate_limit=limits_of(self._values)["rate_limit"])
+
+    def check_api_key(self) -> None:
+        """Raise an error if the API key is invalid, or if its file cannot be read."""
+        key = self._api_key()
+        try:
+            Settings(api_key=key)
+        except InvalidArgumentError as error:
+            in_file = self._values.api_key_file is not None
+            source = self._loaded.assignment("api_key_file") if in_file else self._loaded.place("api_key")
+            raise typer.BadParameter(f"{source}: {error}") from None
+
+    def check_keys_file(self) -> None:
+        """Raise an error if the file of keys is invalid or cannot be read."""
+        self._ring(Settings(keys_file=limits_of(self._values)["keys_file"]))
+
+    def check_keys_together(self) -> None:
+        """Raise an error if the API key and the file of keys are valid, but contradict each other."""
+        try:
+            self.check_rate_limit()
+            self.check_api_key()
+            self.check_keys_file()
+        except (OmsError, typer.BadParameter):
+            return  # the other checks report it
+        self.keys()
 
     def check_engine_settings(self) -> None:
         """Raise an error if a setting needs an engine and there is none."""
@@ -94,18 +119,25 @@ class Plan:
 
     def keys(self) -> tuple[ApiKey, ...]:
         """Return all API keys, with those in the file of keys."""
-        return KeyRing(self.api_settings(), has_owners=self._values.engine).keys
+        return self._ring(self.api_settings()).keys
+
+    def _ring(self, settings: Settings) -> KeyRing:
+        try:
+            return KeyRing(settings, has_owners=self._values.engine)
+        except InvalidArgumentError as error:
+            raise typer.BadParameter(f"{self._loaded.assignment('keys_file')}: {error.remedy}") from None
 
     def check_connections(self) -> None:
         """Raise an error if the process may not open enough files for its connections."""
-        server.check_descriptors(self.api_settings())
+        server.check_descriptors(Settings(most_connections=limits_of(self._values)["most_connections"]))
 
     def check_key_needed(self) -> None:
         """Raise an error if other machines can reach the service and no key is set."""
-        host = self._values.host
-        if not self.keys() and not server.is_loopback(host):
+        values = self._values
+        has_key = (values.api_key, values.api_key_file, limits_of(values)["keys_file"]) != (None, None, None)
+        if not has_key and not server.is_loopback(values.host):
             raise typer.BadParameter(
-                f"{self._loaded.place('host')} {host} can be reached from other machines, so an API key is"
+                f"{self._loaded.assignment('host')} can be reached from other machines, so an API key is"
                 " required; pass --keys-file FILE or --api-key-file FILE, or listen on 127.0.0.1"
             )
 
@@ -113,8 +145,9 @@ class Plan:
         """Return the path of the journal, or None if the books are only in memory."""
         values = self._values
         if values.journal is not None and (values.demo or values.no_journal):
+            other = self._loaded.place("no_journal" if values.no_journal else "demo")
             raise typer.BadParameter(
-                "--journal cannot be combined with --no-journal or --demo; pass one of them"
+                f"{self._loaded.place('journal')} cannot be combined with {other}; pass one of them"
             )
         return self.chosen_file()
 
@@ -126,8 +159,11 @@ class Plan:
 
     def instruments(self) -> dict[str, Instrument]:
         """Return the instruments of the settings."""
+        return self._instruments(self._values.instrument, self._values.instruments)
+
+    def _instruments(self, texts: tuple[str, ...], file: Path | None) -> dict[str, Instrument]:
         try:
-            return read_instruments(self._values.instrument, self._values.instruments)
+            return read_instruments(texts, file)
         except OSError as error:
             raise self._unreadable("instruments", error) from None
 
@@ -148,5 +184,5 @@ class Plan:
             raise self._unreadable(name, error) from None
 
     def _unreadable(self, name: str, error: OSError) -> typer.BadParameter:
-        place, file = self._loaded.place(name), getattr(self._values, name)
-        return typer.BadParameter(f"{place} {file} cannot be read: {error.strerror or error}")
+        given = self._loaded.assignment(name)
+        return typer.BadParameter(f"{given} cannot be read: {error.strerror or error}")

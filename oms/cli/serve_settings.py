@@ -39,6 +39,7 @@ __all__ = ["Loaded", "ServeSettings", "Setting", "Source", "limits_of", "load", 
 
 Source = Literal["flag", "environment", "file", "default"]
 """Where a value comes from. An earlier source has precedence."""
+_PRECEDENCE: tuple[Source, ...] = ("default", "file", "environment", "flag")  # the lowest first
 
 _PREFIX = "OMS_"
 _BY_COMMAND = {"keys", "checks_host", "hosts", "cors_origins"}
@@ -233,17 +234,30 @@ def _flag(name: str, info: FieldInfo) -> str:
 class Loaded(NamedTuple):
     """The settings, the source of each value, and what is wrong with the values.
 
-    An invalid value is replaced by the default. `ignored` contains variables that look like settings.
+    An invalid value is replaced by the default, but its source stays, and its name is in `invalid`. `ignored`
+    contains variables that look like settings.
     """
 
     values: ServeSettings
     sources: Mapping[str, Source]
     problems: tuple[str, ...]
     ignored: tuple[str, ...]
+    invalid: frozenset[str] = frozenset()
 
     def place(self, name: str) -> str:
         """Return the place where a setting is set, such as its flag."""
         return _place(name, self.sources[name], self.values.config)
+
+    def assignment(self, name: str) -> str:
+        """Return the value of a setting as it was set, such as `--host 0.0.0.0` or `OMS_HOST=0.0.0.0`."""
+        value = getattr(self.values, name)
+        match self.sources[name]:
+            case "environment":
+                return f"{self.place(name)}={value}"
+            case "file":
+                return f"{name} = {str(value)!r} in {self.values.config}"
+            case _:
+                return f"{self.place(name)} {value}"
 
 
 def load(flags: Mapping[str, object]) -> Loaded:
@@ -261,6 +275,7 @@ def load(flags: Mapping[str, object]) -> Loaded:
         ("flag", flags),
     )
     merged: dict[str, Any] = {}
+    invalid: set[str] = set()
     sources: dict[str, Source] = dict.fromkeys(model.model_fields, "default")
     for source, layer in layers:
         merged |= layer
@@ -274,9 +289,20 @@ def load(flags: Mapping[str, object]) -> Loaded:
                 name = str(each["loc"][0])
                 problems.append(_problem(name, each, _place(name, sources[name], place)))
                 merged.pop(name, None)
-                sources[name] = "default"
+                invalid.add(name)
             continue
-        return Loaded(values, sources, tuple(problems), tuple(_ignored_variables()))
+        values = _without_overridden_journal(values, sources)
+        return Loaded(values, sources, tuple(problems), tuple(_ignored_variables()), frozenset(invalid))
+
+
+def _without_overridden_journal(values: ServeSettings, sources: dict[str, Source]) -> ServeSettings:
+    """Reset `journal` or `no_journal` if a source with a higher precedence sets the other one."""
+    first, second = (_PRECEDENCE.index(sources[name]) for name in ("journal", "no_journal"))
+    if values.journal is None or not values.no_journal or first == second:
+        return values
+    overridden = "journal" if first < second else "no_journal"
+    sources[overridden] = "default"
+    return values.model_copy(update={overridden: type(values).model_fields[overridden].default})
 
 
 def _read_file(model: type[ServeSettings], file: Path | None) -> tuple[dict[str, Any], list[str]]:

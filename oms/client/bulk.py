@@ -94,11 +94,12 @@ def transaction(
     return exchange()
 
 
-def what_if(verbs: Iterable[Verb[Any]], questions: Iterable[Question[Any]]) -> Exchange[WhatIf]:
+def what_if(verbs: Iterable[Verb[Any]] = (), questions: Iterable[Question[Any]] = ()) -> Exchange[WhatIf]:
     """Answer questions as if some changes had been made, in one request. Nothing changes.
 
     A verb is a call of a function in `oms.client.verbs`, and a question is one of `oms.client.questions`. All
     answers come from the same state of the books. Without verbs, that is their present state.
+    Without questions, the result contains only what the verbs would return.
 
     If a verb or a question fails, its error is raised with a note (`__notes__`) that contains its index.
     Raises InvalidArgumentError if there are more than 1,000 verbs or 200 questions. If the service has a

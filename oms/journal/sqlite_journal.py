@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ from oms.models import check_positive
 from oms.reference_data import check_instruments
 
 __all__ = ["Durability", "SqliteJournal"]
+
+_log = logging.getLogger("oms.journal")
 
 Durability = Literal["full", "batched", "off"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
@@ -366,6 +369,8 @@ class SqliteJournal:
         self._closed = True
         self._group.close()
         self._file.close(failed=self._writer.problem is not None)
+        if self._writer.problem is None:
+            _log.info("%s is closed, and its last event is %d", self._file.place, self._writer.head.sequence)
 
     def _loss(self) -> str:
         unsynced = self._group.unsynced

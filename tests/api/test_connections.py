@@ -417,7 +417,10 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
-def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests(signal_: signal.Signals) -> None:
+def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests(
+    signal_: signal.Signals, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "oms.api")
     om, settings = books(), Settings(drain_seconds=600)
     app = create_app(om, settings)
     with running(app, settings=settings) as (server, address), httpx.Client() as client:
@@ -431,6 +434,10 @@ def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests(signal_
         with stream(address) as reader:  # a new connection
             assert next_message(reader)["type"] == "snapshot"
         server.handle_exit(signal_, None)  # ends the draining
+    assert [record.getMessage() for record in caplog.records if record.name == "oms.api"] == [
+        f"received {signal_.name}, draining for 600 s",
+        "stopping, after the open requests have finished",
+    ]
     assert not server.force_exit  # a third Ctrl-C does not wait for open requests
     with serving(app) as address:
         assert httpx.get(f"{address.http}/ready").json()["ready"]

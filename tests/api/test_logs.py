@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -10,12 +11,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from logging.handlers import QueueHandler
 from pathlib import Path
 from queue import Queue
 
 import pytest
 
 from oms.api import logs
+from oms.api.log_limit import LogLimit
 from oms.api.logs import LogFormat, logging_to
 
 LOG = logging.getLogger("oms.test")
@@ -41,6 +44,26 @@ def written(log_format: LogFormat, log: object) -> list[str]:
         os.close(writing)
         with os.fdopen(os.dup(reading), "rb") as output:
             return output.read().decode().splitlines()
+
+
+def test_json_lines_do_not_show_that_a_limit_has_accepted_a_line() -> None:
+    counter = Queue[logging.LogRecord]()
+
+    async def attempt() -> None:
+        limit = LogLimit(seconds=0.001, clock=iter([0.0, 0.0, 1.0]).__next__)
+        LOG.addFilter(limit)
+        LOG.addHandler(QueueHandler(counter))
+        try:
+            LOG.warning("attempt")
+            LOG.warning("attempt")
+            while counter.qsize() < 2:
+                await asyncio.sleep(0)
+        finally:
+            LOG.removeFilter(limit)
+            LOG.handlers.clear()
+
+    lines = [json.loads(line) for line in written("json", lambda: asyncio.run(attempt()))]
+    assert [line.keys() for line in lines] == [{"time", "level", "logger", "message"}] * 2
 
 
 def test_json_lines_contain_the_extra_values_and_can_be_parsed_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oms import Event, Instrument, Order, OrderManagement, Side
+from oms import Event, Instrument, MatchingEngine, Order, OrderManagement, Side
+from oms.api import create_app
 from oms.contract import MOST_QUESTIONS, MOST_VERBS
 from support import strategies as our
 from support.api_books import JPM, ORDER, books, client_of, problem
@@ -56,6 +58,19 @@ def test_a_what_if_reaches_neither_the_books_nor_the_journal_nor_the_subscribers
     assert len(memory.batches) == 2
     assert memory.stored_replies == []
     assert client.post("/orders", json={**ORDER, "order_id": 7}).status_code == 201  # the id is not used
+
+
+@pytest.mark.parametrize("make", [books, MatchingEngine])
+def test_missing_verbs_and_missing_questions_are_empty(
+    make: Callable[[], OrderManagement | MatchingEngine],
+) -> None:
+    client = TestClient(create_app(make()))
+    bodies: list[Json] = [{"questions": [{"question": "count"}]}, {"verbs": []}, {}]
+    for body in bodies:
+        response = client.post("/what-if", json=body)
+        assert response.status_code == 200
+        assert response.json() == client.post("/what-if", json={"verbs": [], "questions": [], **body}).json()
+    assert problem(client.post("/transactions", json={}))["field"] == "verbs"
 
 
 def test_without_verbs_all_answers_come_from_the_present_state(client: TestClient) -> None:
@@ -126,8 +141,8 @@ def test_the_problem_says_which_verb_or_question_has_failed_and_nothing_changes(
 @pytest.mark.parametrize(
     "body",
     [
-        {"verbs": []},
-        {"questions": []},
+        {"verbs": None},
+        {"questions": None},
         {"verbs": [TRADE] * (MOST_VERBS + 1), "questions": []},
         {"verbs": [], "questions": [PRICE] * (MOST_QUESTIONS + 1)},
         {"verbs": [], "questions": {}},
@@ -135,7 +150,7 @@ def test_the_problem_says_which_verb_or_question_has_failed_and_nothing_changes(
         [],
     ],
 )
-def test_a_body_without_both_lists_or_with_too_many_elements_is_rejected(
+def test_a_body_with_something_else_than_lists_or_with_too_many_elements_is_rejected(
     client: TestClient, body: object
 ) -> None:
     assert problem(client.post("/what-if", json=body))["code"] == "invalid_order"

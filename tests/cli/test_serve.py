@@ -53,7 +53,8 @@ def test_an_invalid_key_is_rejected_and_not_printed(
     file = tmp_path / "key"
     file.write_text(key)
     output = error_of(capsys, "--api-key-file", str(file))
-    assert "api_key must be" in output
+    assert f"--api-key-file {file}: api_key must be at least 16 visible ASCII characters" in output
+    assert ("remove all spaces and line breaks" in output) == (" " in key)
     assert not key or key not in output
 
 
@@ -71,7 +72,7 @@ def test_an_invalid_file_of_keys_is_an_error_before_anything_is_opened(
     file = tmp_path / "keys.toml"
     file.write_text(text)
     output = error_of(capsys, "--keys-file", str(file))
-    assert output.startswith("oms: keys_file must be a file of API keys, as oms key new prints them, not ")
+    assert output.startswith(f"oms: Invalid value: --keys-file {file}: ")
     assert reason in output
     assert "plain-text" not in output
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from oms import Side, journal
+from oms.api import ApiKey
+from oms.api.keys import as_entry
 from oms.cli import run
 from oms.cli.serve_settings import settings
 
@@ -131,7 +133,41 @@ def test_a_problem_names_the_place_of_the_setting(check: Check, folder: Path) ->
     (folder / "my.toml").write_text('host = "::"\n')
     code, output = check("--config", "my.toml")
     assert code == 2
-    assert problems(output)[0].startswith("host in my.toml :: can be reached from other machines")
+    assert problems(output)[0].startswith("host = '::' in my.toml can be reached from other machines")
+
+
+def test_a_wrong_setting_hides_no_other_and_the_command_counts_the_same_problems(
+    check: Check, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMS_API_KEY", "a key with spaces")
+    (folder / "my.toml").write_text('port = "abc"\nrate_limit = "many"\nkeys_file = "none.toml"\n')
+    options = ("--instrument", "A", "--instrument", "B", "--instruments", "none.json")
+    assert run(["serve", "--check", "--config", "my.toml", *options]) == 2
+    output = capsys.readouterr().out
+    first, *others = problems(output)
+    assert "7 problems" in output
+    assert rows(output)["port"] == ("invalid", "file")
+    assert first.startswith("port in my.toml must be a valid integer")
+    assert [problem.split(";")[0][:44] for problem in others] == [
+        "rate_limit must be a number of requests per ",
+        "OMS_API_KEY: api_key must be at least 16 vis",
+        "keys_file = 'none.toml' in my.toml: No such ",
+        "--instrument A must be SYMBOL=TICK:LOT or SY",
+        "--instrument B must be SYMBOL=TICK:LOT or SY",
+        "--instruments none.json cannot be read: No s",
+    ]
+    assert run(["serve", "--config", "my.toml", *options]) == 2
+    assert "(6 more; oms serve --check lists all problems)" in capsys.readouterr().err
+
+
+def test_keys_that_contradict_each_other_are_a_problem(
+    check: Check, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMS_API_KEY", KEY)
+    (folder / "keys.toml").write_text(as_entry(ApiKey.of(KEY, name="bot1")))
+    code, output = check("--keys-file", "keys.toml")
+    assert code == 2
+    assert problems(output) == ["--keys-file keys.toml: 'operator' and 'bot1' are the same key"]
 
 
 def test_the_check_creates_and_changes_no_file(check: Check, folder: Path) -> None:

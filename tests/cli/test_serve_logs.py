@@ -44,20 +44,27 @@ def test_json_lines_contain_the_journal_s_state_each_request_and_the_reason_of_a
 ) -> None:
     file = tmp_path / "book.db"
     process, url = start(subprocess.PIPE, "--journal", str(file), "--log-format", "json")
-    opened, added, found, reason, rejected = map(json.loads, lines_of(url, process))
+    opened, added, found, reason, rejected, *end = map(json.loads, lines_of(url, process))
     assert opened["message"] == f"{file} is open, and its last event is 0"
     assert (added["route"], added["status"], added["sequence"]) == ("/orders", 201, 1)
     assert (found["route"], found["status"], found["sequence"]) == ("/orders/{order_id}", 200, None)
     assert (reason["level"], reason["logger"]) == ("WARNING", "oms.api")
     assert "401 unauthorized" in reason["message"]
     assert (rejected["route"], rejected["status"]) == ("/orders", 401)
+    assert [(line["logger"], line["message"]) for line in end] == [
+        ("oms.api", "received SIGTERM, draining for 0 s"),
+        ("oms.api", "stopping, after the open requests have finished"),
+        ("oms.journal", f"{file} is closed, and its last event is 1"),
+    ]
 
 
 def test_without_the_access_log_the_journal_s_state_and_rejections_are_still_logged(tmp_path: Path) -> None:
     process, url = start(subprocess.PIPE, "--journal", str(tmp_path / "book.db"), "--no-access-log")
-    opened, rejected = lines_of(url, process)
+    opened, rejected, drains, stops, closed = lines_of(url, process)
     assert " INFO oms.journal: " in opened
     assert " WARNING oms.api: rejected GET '/orders'" in rejected
+    assert all(" INFO oms.api: " in line for line in (drains, stops))
+    assert " INFO oms.journal: " in closed
 
 
 @pytest.mark.slow

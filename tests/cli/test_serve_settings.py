@@ -108,6 +108,14 @@ def layers(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
     return some([setting for setting in usual if setting.flag]), some(usual), some(usual)
 
 
+JOURNALS = {"journal", "no_journal"}
+
+
+def overrides(*drawn: Mapping[str, Any]) -> bool:
+    """Return True if both settings of the journal are set. The next test is about these."""
+    return {name for layer in drawn for name in layer} >= JOURNALS
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(layers())
 def test_a_flag_precedes_a_variable_which_precedes_the_file_which_precedes_the_default(
@@ -120,7 +128,7 @@ def test_a_flag_precedes_a_variable_which_precedes_the_file_which_precedes_the_d
         loaded = load({**given_flags, "config": str(file)})
     assert loaded.problems == ()
     for name, setting in ALL.items():
-        if name == "config":
+        if name == "config" or (name in JOURNALS and overrides(flags, variables, in_file)):
             continue
         expected, source = plain(setting.default), "default"
         for layer, label in ((in_file, "file"), (variables, "environment"), (flags, "flag")):
@@ -128,6 +136,34 @@ def test_a_flag_precedes_a_variable_which_precedes_the_file_which_precedes_the_d
                 expected, source = layer[name], label
         assert plain(getattr(loaded.values, name)) == expected, name
         assert loaded.sources[name] == source, name
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "in_file", "expected"),
+    [
+        ({"no_journal": True}, {}, {"journal": "x.db"}, (None, True)),
+        ({"no_journal": True}, {"OMS_JOURNAL": "x.db"}, {}, (None, True)),
+        ({}, {"OMS_NO_JOURNAL": "true"}, {"journal": "x.db"}, (None, True)),
+        ({"journal": "x.db"}, {}, {"no_journal": True}, ("x.db", False)),
+        ({"journal": "x.db"}, {"OMS_NO_JOURNAL": "true"}, {}, ("x.db", False)),
+        ({}, {"OMS_JOURNAL": "x.db"}, {"no_journal": True}, ("x.db", False)),
+        ({}, {"OMS_NO_JOURNAL": "false"}, {"journal": "x.db"}, ("x.db", False)),
+        ({"journal": "x.db", "no_journal": True}, {}, {}, ("x.db", True)),  # Plan rejects both
+    ],
+)
+def test_no_journal_and_journal_override_each_other_by_precedence(
+    flags: dict[str, Any],
+    variables: dict[str, str],
+    in_file: dict[str, Any],
+    expected: tuple[str | None, bool],
+    tmp_path: Path,
+) -> None:
+    with environment(variables):
+        loaded = load({**flags, "config": str(file_with(tmp_path, in_file))})
+    journal = None if loaded.values.journal is None else str(loaded.values.journal)
+    assert (journal, loaded.values.no_journal) == expected
+    for name, is_set in (("journal", expected[0] is not None), ("no_journal", expected[1])):
+        assert is_set == (loaded.sources[name] != "default") or variables.get("OMS_NO_JOURNAL") == "false"
 
 
 def test_the_file_can_be_named_by_a_variable(tmp_path: Path) -> None:

@@ -272,6 +272,12 @@ def test_answers_are_those_of_the_library_inside_a_what_if(om: Any, books: Order
     assert list(answers) == expected
 
 
+def test_the_verbs_and_the_questions_of_a_what_if_can_be_left_out(om: Any) -> None:
+    assert om.what_if(questions=[questions.count()]) == om.what_if([], [questions.count()])
+    assert om.what_if([verbs.remove_order(1)]) == om.what_if([verbs.remove_order(1)], [])
+    assert om.what_if() == ((), ())
+
+
 def test_a_question_that_fails_raises_its_error_with_a_note(om: Any) -> None:
     with pytest.raises(InsufficientLiquidityError) as error:
         om.what_if([verbs.remove_order(1)], [questions.count(), questions.calculate_price("JPM", BUY, 11)])

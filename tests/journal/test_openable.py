@@ -129,7 +129,8 @@ def test_the_log_says_that_a_journal_is_open_and_whether_it_was_recovered(
     with caplog.at_level(logging.INFO, "oms.journal"):
         caplog.clear()
         opened(file)
-    (record,) = caplog.records
+    record, closed = caplog.records
     expected = f"{file} is open, and its last event is 1"
     suffix = ", after it was recovered, because it was not closed"
     assert record.getMessage() == expected + suffix * recovered
+    assert closed.getMessage() == f"{file} is closed, and its last event is 1"
