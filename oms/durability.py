@@ -25,6 +25,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from oms.books import APPLY, Books, Steps
@@ -119,6 +120,7 @@ class DurableLedger(Ledger):
             version = (self.version | 1) + 1  # the steps were complete when they were appended
             self.sequence, self._marked_batch, self.busy, self.version = sequence + 1, None, False, version
         elif not self.is_marked and self._is_appended():
+            self._open[0].committed = True
             self._leave(self._open[0])
         else:
             super().settle()
@@ -203,12 +205,14 @@ class DurableLedger(Ledger):
                     self._wait()
             if self.in_flight is batch:
                 self._apply(batch)
-            self.subscribers.publish(list(batch.events))
+                self.subscribers.publish(list(batch.events))
 
     def _land(self, batch: InFlight) -> None:
         """Apply a batch that another call should have applied, or discard it if it is not in the journal."""
         if self._is_stored(batch.events, batch.new_instruments):
             self._apply(batch)
+            with suppress(Exception):  # the caller has not made these changes
+                self.subscribers.publish(list(batch.events))
         else:
             self._discard()
 
@@ -224,6 +228,7 @@ class DurableLedger(Ledger):
         self.books.instruments = batch.instruments
         self._waiting.notify_all()  # the waiting threads continue when the lock is released
         version += 1
+        batch.savepoint.committed = True
         self.sequence, self._marked_batch, self.in_flight, self.busy, self.version = (
             sequence,
             None,

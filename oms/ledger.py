@@ -314,7 +314,9 @@ class Ledger(Admission):
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
         if not keep:
             self._roll_back(savepoint)
-        self.subscribers.publish(self._leave(savepoint))
+        events = self._leave(savepoint)
+        savepoint.committed = keep
+        self.subscribers.publish(events)
 
     def _roll_back(self, savepoint: Savepoint) -> None:
         """Undo all changes since the savepoint. This takes about as long as the changes took."""

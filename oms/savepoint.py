@@ -20,6 +20,7 @@ class Savepoint:
     `handle` refers to the object that will end the transaction. `concurrent` is True if other threads may
     read the books while the journal stores the changes. `ended` is True if the `__exit__` method of the
     handle has begun, or can no longer be called. `failed` is True if that method has raised an exception.
+    `committed` is True once the changes are final.
     """
 
     depth: int
@@ -33,3 +34,4 @@ class Savepoint:
     concurrent: bool = False
     ended: bool = False
     failed: bool = False
+    committed: bool = False

@@ -107,6 +107,11 @@ class Transaction(AbstractContextManager[T]):
         self._entered = False
         self._early: ref[Callable[..., None]] | None = None  # `__exit__`, looked up before `__enter__`
 
+    @property
+    def is_committed(self) -> bool:
+        """True once the changes are final. Subscribers may not have been notified yet, or may have failed."""
+        return self._block.savepoint is not None and self._block.savepoint.committed
+
     def __enter__(self) -> T:
         if self._entered:
             raise OpenTransactionError(

@@ -102,7 +102,7 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
 
     def count(caller: str | None) -> int:
         with engine.locked(to_read=True):
-            return index.count(caller)
+            return len(engine) if caller is None else index.count(caller)
 
     questions, changes = Questions(engine, count), EngineChanges(engine, responses)
     Submissions(engine, index, changes).add_to(router)

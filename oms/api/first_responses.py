@@ -141,7 +141,8 @@ class FirstResponses:
         elif isinstance(key, str) and subject is not None:
             first = FirstResponse(event.sequence, subject, note.get("request"), time=event.time)
             self.record(key, first, note.get("owner"))
-        self.sequence = event.sequence
+        if event.sequence == self.sequence + 1:  # otherwise, an event was missed: see `begin_group`
+            self.sequence = event.sequence
         self._last = event.sequence, event.time
         if note and self._of_group is not None:
             self._of_group[event.sequence] = event
@@ -182,6 +183,7 @@ class FirstResponses:
         """Do the same as `begin_group` at the start of a what-if, which belongs to no group."""
         last_sequence = om.last_sequence
         if om.journal is not None and self.sequence < last_sequence:
+            self._batch = None
             for event in om.journal.history():  # not `read`, which omits dropped events
                 if event.sequence > self.sequence:
                     self(event)

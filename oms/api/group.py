@@ -40,8 +40,8 @@ from threading import Event, Lock
 from time import perf_counter, sleep
 from typing import Generic, TypeAlias, TypeVar
 
-from oms.errors import JournalError
 from oms.facade import Facade
+from oms.transaction import Transaction
 
 __all__ = ["Groups", "Observer", "Request"]
 
@@ -181,17 +181,16 @@ class Groups(Generic[T]):
 
     def _make_durable(self, group: list[Request[T]]) -> Exception | None:
         """Commit a group, and finish its requests. Return the error if the commit fails."""
-        is_made, start = False, perf_counter()
+        start, transaction = perf_counter(), self._books.transaction(concurrent_commit=True)
+        assert isinstance(transaction, Transaction)
         try:
-            with self._books.transaction(concurrent_commit=True):
+            with transaction:
                 before = self._begin()
                 for request in group:
                     self._make(request)
-                is_made, after = True, self._books.last_sequence
-        except JournalError as error:
-            return error
+                after = self._books.last_sequence
         except Exception as error:
-            return _after_the_change(error) if is_made else error
+            return _after_the_change(error) if transaction.is_committed else error
         for request in group:
             self._finish(request)
         if after != before:

@@ -162,7 +162,8 @@ class OrderIndex:
     def _build(self) -> None:
         self._sequence = -1  # so that the next page repeats an interrupted build
         self._by_owner = {owner: _Numbers(by_book) for owner, by_book in self._contents().items()}
-        self._sequence = self._om.last_sequence
+        # A what-if rolls these contents back, so they are only used once.
+        self._sequence = -1 if self._om._ledger.is_open else self._om.last_sequence
 
 
 def index_of_books(om: OrderManagement) -> OrderIndex:

@@ -165,10 +165,15 @@ def test_a_failed_append_rejects_the_whole_group(service: Service) -> None:
     assert service.add(0).sequence == 2
 
 
-def test_a_failing_subscriber_is_an_error_for_the_group_but_the_changes_stay(service: Service) -> None:
+@pytest.mark.parametrize(
+    "error", [OmsError("broken"), JournalError("another", "full")], ids=["OmsError", "JournalError"]
+)
+def test_a_failing_subscriber_is_an_error_for_the_group_but_the_changes_stay(
+    service: Service, error: OmsError
+) -> None:
     def fail(event: Event) -> None:
         if event.sequence > 1:
-            raise OmsError("broken")
+            raise error
 
     service.om.subscribe(fail)
     service.hold()

@@ -20,13 +20,14 @@ from pydantic import BaseModel
 
 from oms import Event, JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
 from oms.api import Settings, create_app
-from oms.api.first_responses import FirstResponses, restore
+from oms.api.first_responses import FirstResponses, restore, to_note
 from oms.api.idempotency import IdempotentChanges, digest_of
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.contract import REPLAYED_HEADER
 from oms.journal import SqliteJournal
 from oms.subscribers import Subscribers
+from support import memory_journal
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.memory_journal import MemoryJournal
 from support.sessions import noon
@@ -677,3 +678,32 @@ def test_a_request_during_a_long_transaction_gets_503_and_the_reason(
             assert (rejection["status"], rejection["code"]) == (503, "not_ready")
             assert "transaction" in rejection["reason"]
     assert client.post("/orders", json={**ORDER, "order_id": 9}).status_code == 201
+
+
+def test_a_retry_is_not_made_again_after_a_missed_event_and_another_change() -> None:
+    store = memory_journal.FailingJournal()
+    om = OrderManagement(store)
+    om.add_order(1, "JPM", Side.BUY, 100, 5)
+    client = TestClient(create_app(om), raise_server_exceptions=False)
+    store.error, store.stores_batch = MemoryError(), True
+    body = {"symbol": "JPM", "side": "BUY", "amount": 7}
+    assert client.post("/trades", json=body, headers=keyed("k")).status_code == 500
+    om.add_order(2, "JPM", Side.BUY, 1, 9)
+    assert client.post("/trades", json=body, headers=keyed("k")).headers[REPLAYED_HEADER] == "true"
+    assert om.get_order(1).amount == 93
+
+
+def test_responses_read_an_event_that_was_not_published_although_later_ones_were() -> None:
+    om = OrderManagement(MemoryJournal())
+    responses = FirstResponses()
+    restore(om, responses)
+    om._ledger.subscribers.callbacks.clear()
+    with om.transaction(to_note("k", "digest")):
+        om.add_order(1, "JPM", Side.BUY, 1, 1)
+    om.subscribe(responses)
+    om.add_order(2, "JPM", Side.BUY, 1, 1)
+    assert responses.with_key("k") is None
+    assert responses.begin_group(om) == 2
+    first = responses.with_key("k")
+    assert first is not None
+    assert first.sequence == 1

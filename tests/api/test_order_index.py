@@ -196,3 +196,16 @@ def test_a_page_of_an_owner_reads_only_the_orders_of_the_owner(monkeypatch: pyte
     page = service.get("/orders?limit=10&owner=Bob").json()
     assert [order["order_id"] for order in page["orders"]] == [0, 150]
     assert (page["total"], page["next"], reads) == (2, None, [1, 151])
+
+
+def test_a_what_if_leaves_no_trace_in_the_index_of_an_engine() -> None:
+    engine = MatchingEngine()
+    index = index_of_engine(engine)
+    with engine.what_if():
+        engine.submit(50, "JPM", Side.SELL, 1, 7, owner="Ann")
+        assert index.count("Ann") == 1
+        assert index.count(None) == 1
+    engine.submit("secret", "JPM", Side.SELL, 77, 102, owner="Bob")
+    assert [index.count(owner) for owner in ("Ann", "Bob", None)] == [0, 1, 1]
+    engine.cancel("secret")
+    assert index.count(None) == 0

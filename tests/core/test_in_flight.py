@@ -27,6 +27,7 @@ from oms import (
 from oms.batch import change_orders
 from oms.direct_books import DirectBooks
 from oms.facade import Facade
+from oms.transaction import Transaction
 from support.interrupts import Interrupt, interrupted_at_line
 from support.memory_journal import FailingJournal, KeepingJournal, MemoryJournal
 
@@ -331,6 +332,41 @@ def test_the_next_call_settles_a_batch_whose_thread_was_interrupted(
     om._check()
     assert (9 in om) is is_stored
     assert om.instruments.keys() == ({"IBM", "JPM"} if is_stored else {"JPM"})
+
+
+def test_subscribers_get_the_events_of_a_batch_that_another_call_has_applied(
+    pool: ThreadPoolExecutor,
+) -> None:
+    om, seen = books(), list[int]()
+    om.subscribe(lambda event: seen.append(event.sequence))
+    om.subscribe(lambda _event: 1 // 0)  # its error belongs to nobody
+    assert isinstance(om.journal, FailingJournal)
+    om.journal.error, om.journal.stores_batch = Interrupt(), True
+    storing = Storing(pool, om, trade)
+    with pytest.raises(Interrupt):
+        storing.finish()
+    assert om.last_sequence == 4
+    assert seen == [3, 4]
+
+
+@pytest.mark.parametrize("outcome", ["committed", "rolled back", "rejected", "followed by an error"])
+def test_a_transaction_knows_whether_its_changes_are_final(outcome: str) -> None:
+    om = books()
+    assert isinstance(om.journal, FailingJournal)
+    if outcome == "rejected":
+        om.journal.error = JournalError("memory", "full")
+    if outcome == "followed by an error":
+        om.subscribe(lambda _event: 1 // 0)
+    for concurrent in (True, False):
+        transaction = om.transaction(concurrent_commit=concurrent)
+        assert isinstance(transaction, Transaction)
+        with suppress(ZeroDivisionError, JournalError), transaction:
+            om.add_order(10 + concurrent, "JPM", BUY, 1, 1)
+            assert not transaction.is_committed
+            if outcome == "rolled back":
+                raise ZeroDivisionError
+        assert transaction.is_committed is (10 + concurrent in om)
+    assert (10 in om) is (outcome != "rolled back")
 
 
 def test_a_handler_that_interrupts_the_storing_thread_can_read_but_not_change_the_books() -> None:
