@@ -1,11 +1,10 @@
 """Changes that the journal is storing while other threads read the books.
 
 The problem: a sync can take long, and during that time nobody may see the changes, because they could still
-be lost. But a question should not have to wait for the disk.
+be lost. But a read should not have to wait for the disk.
 
-What does not work: answering from the changed books, because an answer may then depend on a change that is
-lost in a power failure. Copying the books for readers does not work either, because it takes O(n) for n
-orders.
+What does not work: reading the changed books, because a result may then depend on a change that is lost in a
+power failure. Copying the books for readers does not work either, because it takes O(n) for n orders.
 
 The solution: when the outermost block of a transaction with `concurrent_commit` ends, the ledger rolls the
 books back, keeps the events as a batch in flight, and releases the lock. The journal stores the batch without
@@ -17,8 +16,8 @@ Invariants:
 - While a batch is in flight, the ledger is `busy`, so every call that could change the books calls `admit`,
   and waits. Reads do not wait. What-ifs do not wait either, because they are rolled back.
 - At most one batch is in flight, and the sequence number of the ledger is the one before the batch.
-- If storing fails, or the thread that stores the batch ends, the next call that is not a read settles. It
-  applies the batch if the journal contains it, and otherwise discards it.
+- If the journal raises a JournalError, `store` discards the batch. If the storing thread is interrupted or
+  ends, the next call that acquires the lock applies the batch if the journal contains it, or discards it.
 """
 
 from __future__ import annotations

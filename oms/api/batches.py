@@ -9,10 +9,10 @@ crash could lose one of them. A note with the whole response on each event would
 verbs.
 
 The solution. Each verb is made in an inner transaction with its own note, which contains the verb's index.
-The note of the first event also contains the idempotency key, the digest, the number of verbs, and the
-results of the verbs without events. These results are known before, because a what-if has tried out the
-verbs. All events are in the same batch of the journal, so a crash keeps all of them or none. A compaction
-drops whole batches, and keeps all events that have a note.
+With a key, the note of the first event also contains the idempotency key, the digest, the number of verbs,
+and the results of the verbs without events. If a verb may change nothing, the service first tries out all
+verbs in a what-if, so their results are known. All events are in the same batch of the journal, so a crash
+keeps all of them or none. A compaction drops whole batches, and keeps all events that have a note.
 
 Invariants:
 - The events of a transaction are consecutive. The first one begins a Batch, and the last one completes it.

@@ -10,17 +10,21 @@ enough silent connections would lock out everyone else.
 
 The solution.
 - `Pool` counts the connections. If there are too many, it closes the connection that has kept the server
-  waiting for the longest time. A client that sends its request at once is therefore served during an attack.
-- A request head must arrive within a time limit. Bytes that follow an early response are part of this limit.
+  waiting for the longest time. So a client that sends each request without a pause is served during an
+  attack.
+- A request head must arrive within a time limit. If a response was sent before the whole body arrived, the
+  rest of the body must arrive within this limit too.
 - A client must read its response. TCP_USER_TIMEOUT ends a connection whose client reads nothing, and
   `ReadCheck` ends one whose client reads almost nothing.
 - When the server stops, it waits only a moment for clients that keep it waiting.
 
 Invariants:
-- The server waits for the client exactly while a request is incomplete, or while the client is slow to read.
-  Otherwise, the pool never closes the connection. So a complete request always gets its response.
-- A connection in `Pool.waiting` is open, and its next request or the rest of its request has changed nothing.
-- A connection with unprocessed requests is not read, so it needs a bounded amount of memory.
+- The pool closes only connections that wait for their client: idle ones, those with an incomplete request,
+  and those whose client reads slowly. So a complete request gets its response, unless its client reads
+  slowly.
+- Each connection in `Pool.waiting` is open. Closing a waiting connection never loses an acknowledged change.
+- The server reads no more bytes from a connection until it has processed the requests in memory, which
+  bounds the memory.
 """
 
 from __future__ import annotations

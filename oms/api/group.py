@@ -14,19 +14,22 @@ the next group. Each request is a nested transaction, so an error rolls back onl
 
 Clients that have just received a response often send their next request at once. If the next group began
 before these requests arrive, half of the clients would wait for the other half, and a sync would serve only
-every second request. So the leading thread waits until as many requests wait as in the last group and behind
-it. It stops waiting if no request arrives for a tenth of the time that the last commit took, and after three
-quarters of this time. A single client never waits.
+every second request. So the leading thread waits until the queue is as long as it was at the end of the
+last commit: the requests of that group, plus those that were already waiting behind it. It stops waiting if
+no request arrives for a tenth of the time that the last commit took, and after three quarters of this time.
+A single client never waits.
 
 Invariants:
 
-- Requests are made in the order in which they arrive. A group is always the head of the queue.
-- Requests that identify themselves alike (by an idempotency key, or by the id of a new order) are never in
-  the same group. So a request finds the response to every earlier request that it might repeat.
-- A request ends only when its change is durable, or when nothing of it is stored. If the commit of a group
-  fails, every request of the group gets the error.
+- Requests are executed in the order in which they arrive. A group is always the head of the queue.
+- Two requests with the same idempotency key, or with the same new order id, are never in the same group. So a
+  request finds the response to every earlier request that it might repeat.
+- A request succeeds only when its change is durable. If the commit of a group fails, every request of the
+  group gets the error, and nothing of it is stored. If the journal cannot tell whether it has stored the
+  group, the error says so.
 - If the leading thread is interrupted, the lock is released, and another waiting thread leads. The requests
-  of the interrupted group get an error, and are not made a second time.
+  of the interrupted group get an error, and are not executed a second time. Their changes may be stored, so
+  the clients retry with the same keys.
 """
 
 from __future__ import annotations
@@ -63,8 +66,8 @@ Its arguments are the number of requests and the duration of the commit in secon
 class Request(Generic[T]):
     """A change that waits for its group.
 
-    `make` makes the change inside a transaction with the note `note`. `claims` are the values that identify
-    the request.
+    `make` executes the change inside a transaction with the note `note`. `claims` are the values that
+    identify the request.
     """
 
     def __init__(self, make: Callable[[], T], note: str, claims: frozenset[object]) -> None:
@@ -108,7 +111,7 @@ class Groups(Generic[T]):
         return len(self._waiting)
 
     def run(self, request: Request[T]) -> T:
-        """Make the change of a request together with other requests, and return its result.
+        """Execute a request together with other requests, and return its result.
 
         Raise the error of the request. Raise JournalError if the journal cannot store the group. Raise
         RuntimeError if a subscriber raises an error after the change, because the change is not rolled back.
@@ -150,7 +153,7 @@ class Groups(Generic[T]):
             sleep(_PAUSE)
 
     def _next_group(self) -> list[Request[T]]:
-        """Return the requests at the head of the queue that can be made together."""
+        """Return the requests at the head of the queue that can be executed together."""
         while self._waiting[0].is_begun:  # an interrupted thread has left it in the queue
             _end([self._waiting[0]], _interrupted())
             self._waiting.popleft()

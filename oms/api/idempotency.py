@@ -10,9 +10,9 @@ entry, and both would make the change.
 The solution. The client sends an idempotency key with each change. A new order does not need a key, because
 its order id identifies the request. The service makes the change in a transaction, and puts the key and a
 digest of the request into the transaction's note. The journal stores the note with the event, so a crash
-loses both the key and the change, or neither. Requests are made in groups (see group.py), and the lookup
+loses both the key and the change, or neither. Requests are executed in groups (see group.py), and the lookup
 happens inside the transaction of a group. If the same request arrives several times at once, the first one
-makes the change. The others are made in later groups, and find the response. After a restart, the service
+makes the change. The others are executed in later groups, and find the response. After a restart, the service
 rebuilds the responses from the journal.
 
 A request that changes nothing creates no event, so there is no note to store its key in. Instead, the journal

@@ -26,7 +26,7 @@ class Settings:
     - `keys_file`: a file with further keys, as `oms key new` prints them. When the file changes, the service
       reads it again.
     - `rate_limit`: how many requests each key may send, such as "100/second" or "100/second burst 200".
-      Without a key, this limit is for each client address. None is no limit.
+      Without a key, this limit is for each client address. By default, there is no limit.
     - `checks_host`: if True, check the `Host` and `Origin` headers of each request. The Host must be an IP
       address or one of `hosts`. The Origin, if present, must match the Host or be one of `cors_origins`.
     - `hosts`: the host names that are allowed in the `Host` header.
@@ -40,8 +40,8 @@ class Settings:
     - `most_streams`: the maximum number of open streams.
     - `access_log`: log one line for each request, and two for each stream, to the `oms.api.access` logger at
       the level INFO. Rejected requests are logged in any case.
-    - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
-      number of orders and fills in these events, and also in these trades.
+    - `recent_changes`: the maximum number of orders and fills in the events that a service without a journal
+      keeps, and separately in the trades that it keeps.
     - `most_connections`: the maximum number of open connections, including streams. The default is 1,000, or
       the limit of open files minus 128, whichever is smaller.
     - `head_seconds`: how long a request head may take to arrive, in seconds.

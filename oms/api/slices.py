@@ -8,8 +8,8 @@ O(n) memory for each reader.
 
 The solution: the lock is held only while one slice is read. A slice begins where the previous slice ended.
 A reader also subscribes to the books. When an order changes for the first time, its state before the change
-is recorded. A slice then contains the recorded state instead of the present state. Events are only queued
-while they are published, so a writer never waits for a reader.
+is recorded. A slice then contains the recorded state instead of the present state. A subscriber only queues
+each event, and the reader processes the queue later. So a writer waits for at most one slice.
 
 Invariants:
 

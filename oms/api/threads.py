@@ -1,4 +1,4 @@
-"""The threads in which endpoints run: a pool for questions, one for pages, and one for changes.
+"""The threads in which endpoints run: a pool for reads, one for pages, and one for changes.
 
 The problem: a change waits for the disk in its thread. If all endpoints shared one pool, enough changes would
 occupy every thread, and reads would wait for the disk too. A page needs the processor for a millisecond or

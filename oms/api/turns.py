@@ -1,12 +1,12 @@
-"""Turns: the event loop works on one long request at a time, so that questions do not wait for many of them.
+"""Turns: the event loop works on one long request at a time, so that reads do not wait for many of them.
 
 The problem: all requests share one event loop, and each needs about a millisecond of it. If 60 clients send
-changes, a question would wait until the loop has worked on all changes that arrived before it.
+changes, a read would wait until the loop has worked on all changes that arrived before it.
 
-The solution: a long request needs a turn while the event loop works on it. Long requests are changes, and
-reads of pages. There is one turn. The request gives it up while it waits: for its body, for a thread, or for
-a client that reads slowly. Questions need no turn. So a question waits for at most a part of one long
-request.
+The solution: long requests are all requests that may change something, what-ifs included, and reads of
+pages. Only one long request at a time may use the event loop: it holds the turn, which is a semaphore. It
+releases the turn while it waits for its body, for a thread, or for a client that reads slowly. All other
+reads need no turn, so such a read waits for at most one uninterrupted step of one long request.
 
 Invariants:
 
@@ -56,13 +56,13 @@ _turn_of_request: ContextVar[_Turn | None] = ContextVar("oms_api_turn", default=
 
 
 class Turns:
-    """Middleware that lets each change, and each read of a page, wait for its turn."""
+    """Middleware that lets each long request wait for its turn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a question to the application at once, and a long request when it gets the turn."""
+        """Pass a long request to the application when it gets the turn, and all others at once."""
         if not _is_long(scope):
             await self._app(scope, receive, send)
             return

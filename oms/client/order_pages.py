@@ -7,9 +7,9 @@ What does not work. Starting over after a change never ends. A snapshot that the
 costs memory for each reader, also for those that never come back.
 
 The solution. The snapshot is the state at the first page. Each page contains the sequence number of its
-state. If it is later than that of the page before, the client requests the events in between. They say how
-the orders with higher ids have changed since the first page. When a later page contains such an order, the
-client undoes these changes.
+state. If this number is higher than that of the previous page, the client requests the events in between. So
+it always knows all changes since the first page. When a later page contains an order that has changed, the
+client undoes its changes.
 
 Only the first changes of an order matter: how much was filled, and how the order was before it was added,
 removed, or amended. So the client stores at most one `_Change` per order. It drops the changes of an order as

@@ -127,7 +127,7 @@ class Submissions:
         """Cancel the DAY orders of one symbol or of all symbols. Only the operator may do this."""
         return _changed(self._changes.end_day(day_end, key, caller), caller)
 
-    # ------------------------------------------------------------------ questions
+    # ------------------------------------------------------------------ reads
 
     def open_order(
         self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()], caller: CallersOwner
