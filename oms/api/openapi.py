@@ -440,6 +440,8 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
             },
         }
         document["security"] = [{"key": []}, {"session": []}]
+        without_key: dict[str, list[str]] = {}
+        document["paths"]["/ready"]["get"]["security"] = [without_key, *document["security"]]
     return cast("dict[str, Any]", _with_integers(document))
 
 
