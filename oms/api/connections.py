@@ -52,14 +52,27 @@ if TYPE_CHECKING:
 
     from uvicorn.server import ServerState
 
-__all__ = ["HttpConnection", "Pool", "PoolConfig", "ReadCheck", "StreamConnection", "most_connections"]
+__all__ = [
+    "LONGEST_HEAD",
+    "HttpConnection",
+    "Pool",
+    "PoolConfig",
+    "ReadCheck",
+    "StreamConnection",
+    "most_connections",
+]
 
 _READ_SECONDS = 30.0  # the time between two checks that a slow client reads its response
 _STOP_SECONDS = 0.5  # how long a client may keep a server waiting that is shutting down
 _OTHER_DESCRIPTORS = 128  # for the journal and so on, and for connections that are being opened or closed
 _USUAL_CONNECTIONS = 1_000
 _LEAST_READ = 16 * 1024  # bytes that a slow client must read between two checks
-_SLICE = 16 * 1024  # h11's limit for incomplete heads; so every head above two slices is rejected
+_SLICE = 16 * 1024  # h11 checks the limit for incomplete heads after each slice
+LONGEST_HEAD = 64 * 1024
+"""The length of a request head, in bytes, above which the server rejects it. It must have room for a query.
+
+A head may be longer by up to one slice.
+"""
 _LOG = logging.getLogger("oms.api")
 
 

@@ -25,8 +25,9 @@ def depth(books: Queries, symbol: str, side: Side, levels: int | None = None) ->
     """
     with books.locked(to_read=True):
         book = books._books.by_name.get((symbol, side))
-        wanted = len(book.levels) if book is not None and levels is None else levels
-        if book is None or wanted is None or wanted <= SLICE:
+        count = 0 if book is None else len(book.levels)
+        wanted = count if levels is None else min(levels, count)
+        if wanted <= SLICE:
             return books.depth(symbol, side, levels)
         orders = RestingOrders(books, None, symbol, side)
         unsubscribe = books.subscribe(orders)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import uvicorn
 from fastapi import FastAPI
 
-from oms.api.connections import HttpConnection, Pool, PoolConfig, most_connections
+from oms.api.connections import LONGEST_HEAD, HttpConnection, Pool, PoolConfig, most_connections
 from oms.api.key_ring import KeyRing
 from oms.api.pauses import short_pauses
 from oms.api.pooled_server import BACKLOG, PooledServer
@@ -88,6 +88,7 @@ def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = No
         app,
         pool=Pool(most_connections(settings.most_connections), settings.head_seconds),
         http=HttpConnection,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
         loop="asyncio",  # the tests of many connections use this loop
         backlog=_ACCEPTED_AT_ONCE,
         callback_notify=check_keys,

@@ -243,7 +243,7 @@ def headers(number: int) -> bytes:
 
 
 def test_a_head_that_is_too_long_is_rejected_although_it_is_complete(impatient: Address) -> None:
-    with connect(impatient, headers(10_000)) as connection:
+    with connect(impatient, headers(30_000)) as connection:
         assert rest(connection).startswith(b"HTTP/1.1 400 ")
     with connect(impatient, headers(1_000)) as connection:
         assert status(connection) == 200

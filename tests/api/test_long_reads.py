@@ -67,6 +67,7 @@ def test_a_large_book_is_read_in_slices_and_a_part_of_it_at_once(
     assert reading.slices == 0
     assert long_reads.depth(om, "JPM", BUY) == om.depth("JPM", BUY)
     assert reading.slices == 4
+    assert long_reads.depth(om, "JPM", BUY, 2**70) == om.depth("JPM", BUY)
 
 
 def test_the_depth_of_an_engine_counts_visible_lots() -> None:

@@ -116,7 +116,7 @@ def test_a_random_walk_over_http_agrees_with_the_naive_engine(name: str, policy:
 @pytest.mark.parametrize("client", [EngineClient, AsyncEngineClient])
 def test_every_method_has_the_signature_of_the_engine_s_method(client: type) -> None:
     names = {name for name in vars(client) if not name.startswith("_")} & set(dir(MatchingEngine))
-    names -= {"instruments"}
+    names -= {"instruments", "transaction", "what_if"}
     assert len(names) == 23, names
     for name in names:
         expected = inspect.signature(getattr(MatchingEngine, name), eval_str=True)

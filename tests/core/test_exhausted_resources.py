@@ -47,7 +47,7 @@ sys.stdout.flush(); os._exit(0)
 """
 SERVED = f"""
 import os, resource, signal, sys
-import httpx, uvicorn, oms.api, oms.api.app, oms.cli, oms.journal, encodings.idna
+import httpx, uvicorn, oms.api, oms.api.app, oms.cli, oms.cli.serve_plan, oms.journal, encodings.idna
 import uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto, uvicorn.protocols.websockets.auto
 from oms.__main__ import main
 def limit(*_):
