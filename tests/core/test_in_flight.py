@@ -387,6 +387,23 @@ def test_a_handler_that_interrupts_the_storing_thread_can_read_but_not_change_th
     assert len(om) == 2
 
 
+def test_a_batch_that_another_call_has_applied_is_not_applied_again() -> None:
+    class SettlingJournal(MemoryJournal):
+        def append(self, batch: Sequence[Event]) -> None:
+            super().append(batch)
+            assert om._ledger.in_flight is not None
+            om._ledger.in_flight.savepoint.failed = True  # as if this thread had been interrupted
+            om.symbols()
+
+    seen: list[int] = []
+    om = OrderManagement(SettlingJournal())
+    om.subscribe(lambda event: seen.append(event.sequence))
+    with om.transaction(concurrent_commit=True):
+        om.add_order(1, "JPM", BUY, 20, 20)
+    om._check()
+    assert (om.last_sequence, seen) == (1, [1])
+
+
 def test_subscribers_are_notified_once_the_changes_are_stored(pool: ThreadPoolExecutor) -> None:
     om, seen = books(), []
     om.subscribe(lambda event: seen.append((event.sequence, om.last_sequence, len(om.journal.events))))  # type: ignore[union-attr]  # it is a BlockingJournal
