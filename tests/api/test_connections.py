@@ -120,6 +120,7 @@ def test_silent_connections_above_the_limit_do_not_lock_out_a_client_that_sends_
         assert sum(map(is_open, silent)) <= 20
 
 
+@pytest.mark.long  # it failed once on a busy machine; test_connection_pool.py checks the rule without sockets
 def test_the_connection_that_has_waited_for_its_client_for_the_longest_time_is_closed_first() -> None:
     settings = Settings(most_connections=3)
     with serving(create_app(books(), settings), settings=settings) as address, ExitStack() as stack:
