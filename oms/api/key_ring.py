@@ -148,7 +148,7 @@ class KeyRing:
 
 
 def _version_of(file: Path | None) -> _Version | None:
-    """Return what changes with a file, or None if there is no file."""
+    """Return values that differ after each change of the file, or None if the file is missing."""
     try:
         status = None if file is None else file.stat()
     except OSError:

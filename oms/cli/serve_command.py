@@ -4,8 +4,8 @@ The problem. The settings need pydantic, which takes 0.2 seconds to import and b
 other commands need neither. But Typer asks for the options of all commands when it starts.
 
 The solution. This command makes its options when somebody asks for them: to parse the arguments of `oms
-serve`, or to show its help. Each option has the default None, so a flag that was not passed can be told from
-one that was. The values are passed on as they are, because the settings check them.
+serve`, or to show its help. Each option has the default None, which means that the flag was not passed. The
+values are passed on as they are, because the settings check them.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ class Plan:
             raise self._unreadable("instruments", error) from None
 
     def _api_key(self) -> str | None:
-        """Return the API key from its file or, if there is no file, from its own setting."""
+        """Return the API key from `api_key_file`, or from `api_key` if no file is set."""
         if self._values.api_key_file is not None:
             # Non-ASCII bytes become replacement characters, which Settings rejects.
             return self._text("api_key_file", "ascii", errors="replace").strip()

@@ -50,7 +50,7 @@ cancel_all = as_verb(engine_operations.cancel_all)
 def add_orders(orders: Iterable[Order] | Mapping[str, object] | Frame) -> Verb[None]:
     """Return the verb that does what the method `add_orders` does.
 
-    Raises InvalidOrderError if there is no order.
+    Raises InvalidOrderError if `orders` is empty.
     """
     rows = as_rows(orders)
     if not rows:
