@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 __all__ = [
-    "LONGEST_HEAD",
     "HttpConnection",
+    "LONGEST_HEAD",
     "Pool",
     "PoolConfig",
     "ReadCheck",
