@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Exclude the collected tests from garbage collection, which would look at all of them again and again."""
+    """Exclude the collected tests from garbage collection, which would look at them again and again."""
     gc.collect()
     gc.freeze()
 
