@@ -1,4 +1,4 @@
-"""The replay of a unit is the same as a plain replay. These tests are those of oms.feeds.many.sources, too."""
+"""A unit has the books and the report of a plain replay. These tests cover oms.feeds.many.sources too."""
 
 from __future__ import annotations
 
