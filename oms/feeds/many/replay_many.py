@@ -107,7 +107,7 @@ def _checked(units: Iterable[ReplayUnit]) -> tuple[ReplayUnit, ...]:
         if type(unit) is not ReplayUnit:
             raise InvalidArgumentError("units", unit, "ReplayUnits", "write ReplayUnit(path)")
         if unit in seen:
-            raise InvalidArgumentError("units", unit.name, "different units; this one occurs twice")
+            raise InvalidArgumentError("units", unit.name, "distinct (one occurs twice)")
         seen.add(unit)
     return checked
 

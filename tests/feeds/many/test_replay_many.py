@@ -223,7 +223,7 @@ def test_no_units_equal_units_and_values_of_other_types_are_rejected(tmp_path: P
     units: Any = write_units(tmp_path)
     with pytest.raises(InvalidArgumentError, match="units must be at least one ReplayUnit"):
         replay_many([])
-    with pytest.raises(InvalidArgumentError, match="units must be different units; this one occurs twice"):
+    with pytest.raises(InvalidArgumentError, match=r"units must be distinct \(one occurs twice\), not"):
         replay_many([*units, ReplayUnit(Path(units[0].path))])
     with pytest.raises(
         InvalidArgumentError, match=r"units must be ReplayUnits, not .*; write ReplayUnit\(path\)"
