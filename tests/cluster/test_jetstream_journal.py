@@ -97,7 +97,7 @@ def test_servers_that_sync_later_are_rejected_and_no_stream_is_created(lazy: Nat
 @contextmanager
 def open_unsafe(servers: NatsCluster, shard: str) -> Iterator[dict[str, Any]]:
     """Open a log without any check, and yield the information about its stream."""
-    log = open_log(servers.urls, shard, unsafe=True, replicas=1)
+    log = open_log(servers.urls, shard, unsafe=True)
     yield log.request(f"$JS.API.STREAM.INFO.{log.stream}")
     log.close()
 
