@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 from oms.cluster.replicated_log import Message
 from oms.errors import JournalError
-from oms.events import Event
+from oms.events import Event, OrderAdded
 from oms.instrument import Instrument
 from oms.journal.engine_replay import trades_of
 from oms.journal.record import body_of, check_ints, event_of, instrument_body, instrument_of
@@ -143,6 +143,8 @@ def encode(head: Head, draft: Draft) -> tuple[bytes, Head]:
 
 def _next_trade_id(head: Head, events: Sequence[Event]) -> int:
     for event in reversed(events):
+        if isinstance(event, OrderAdded):  # the usual event, which has no trade
+            continue
         for trade in reversed(list(trades_of(event))):
             return trade.trade.trade_id + 1
     return head.next_trade_id
