@@ -125,6 +125,10 @@ class LogJournal:
         for content in self._reader.contents(stored.head):
             stored = stored.after(content.head, content.instruments(), content.replies())
             self._state = _State(stored)
+            self._note(content)
+
+    def _note(self, content: Content) -> None:
+        """Do nothing with a message that another writer has written. A FollowingJournal keeps it."""
 
     def _take_over(self, writer: str) -> None:
         """Append the message that deposes all earlier writers."""
