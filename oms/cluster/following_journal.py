@@ -64,7 +64,7 @@ class FollowingJournal(LogJournal):
             self._check_follows()
             self._catch_up()
             self._take_over(writer)
-            self._follows, self._problem = False, None
+            self._follows = False
             return self._drained()
 
     def _note(self, content: Content) -> None:

@@ -141,7 +141,7 @@ class LogJournal:
             except (RejectedError, UnknownOutcomeError) as error:
                 raise JournalError(self.place, f"it cannot be opened for writing: {error}") from error
             else:
-                self._state = _State(stored)
+                self._state, self._problem = _State(stored), None
                 _log.info("%s is open, and its last event is %d", self.place, stored.head.sequence)
                 return
         raise JournalError(self.place, "it cannot be opened for writing: other writers are opening it")
