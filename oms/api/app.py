@@ -60,8 +60,9 @@ def create_router(om: OrderManagement | MatchingEngine, settings: Settings | Non
     idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for n events in the
     journal.
     """
+    settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
-    _add_endpoints(router, om, settings or Settings(), FirstResponses())
+    _add_endpoints(router, om, settings, FirstResponses())
     return router
 
 

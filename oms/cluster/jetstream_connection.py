@@ -18,7 +18,7 @@ from oms.cluster.event_loop import EventLoop
 from oms.cluster.replicated_log import UnavailableError
 from oms.errors import JournalError
 
-__all__ = ["FAILURES", "ApiError", "JetStreamConnection", "Stored", "text_of"]
+__all__ = ["ApiError", "FAILURES", "JetStreamConnection", "Stored", "text_of"]
 
 _log = logging.getLogger("oms.cluster")
 

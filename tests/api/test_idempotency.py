@@ -725,12 +725,13 @@ def test_the_later_of_two_stored_responses_is_valid_in_whichever_order_they_are_
     replies = [to_reply("k", FirstResponse(0, order, "digest", made_change=False)) for _ in range(2)]
     replies[1] = replies[1].replace('"sequence":0', '"sequence":5')
     event = OrderAdded(order, sequence=7, note=to_note("k", "digest"))
-    for steps, sequence in (
+    orders: list[tuple[list[str | OrderAdded], int]] = [
         ([*replies], 5),
         ([*replies, event], 7),
         ([replies[0], event, replies[1]], 7),
         ([event, *replies], 7),
-    ):
+    ]
+    for steps, sequence in orders:
         responses = FirstResponses()
         for step in steps:
             if isinstance(step, str):
