@@ -110,7 +110,8 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
     EngineTransactions(engine, changes.once, WhatIf(engine, responses, questions)).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
-    router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
+    feed = EngineFeed(engine, tape, index)
+    router.add_api_websocket_route("/stream", Streams(engine, feed, settings).stream)
     return changes.groups
 
 
