@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sortedcontainers import SortedDict, SortedSet
 
@@ -35,7 +35,7 @@ from oms.events import Event
 from oms.facade import Facade
 from oms.models import OrderRow, Side
 
-__all__ = ["RestingOrders", "SymbolIndex", "changes_of"]
+__all__ = ["RestingOrders", "SymbolIndex", "Symbols", "changes_of"]
 
 Position: TypeAlias = tuple[str, bool, int, int]
 """The place of an order: its symbol, True for SELL, its price times the sign of its side, and its id."""
@@ -44,6 +44,14 @@ Position: TypeAlias = tuple[str, bool, int, int]
 def changes_of(event: Event) -> list[Change]:
     """Return the elementary changes of an event, in order. O(m) for m changes."""
     return parts_of([(type(event), event.subject())])
+
+
+class Symbols(Protocol):
+    """Sorted symbols, which include all symbols of the orders that a RestingOrders reads."""
+
+    def from_symbol(self, symbol: str | None) -> Iterable[str]:
+        """Iterate over the symbols from this one on. The caller holds the lock."""
+        ...
 
 
 class SymbolIndex:
@@ -74,10 +82,17 @@ class RestingOrders:
     """The resting orders of one symbol, or of all symbols, as they are when this object is created.
 
     Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
+    If `after` is given, only the orders behind this place are read.
     """
 
     def __init__(
-        self, books: Facade, symbols: SymbolIndex | None, symbol: str | None, side: Side | None = None
+        self,
+        books: Facade,
+        symbols: Symbols | None,
+        symbol: str | None,
+        side: Side | None = None,
+        *,
+        after: Position | None = None,
     ) -> None:
         self._books = books
         self._symbols = symbols
@@ -86,7 +101,7 @@ class RestingOrders:
         self._events: deque[Event] = deque()
         self._before: dict[int, OrderRow | None] = {}
         self._missed: SortedDict[Position, OrderRow] = SortedDict()
-        self._end: Position | None = None  # of the last slice
+        self._end = after  # the end of the last slice
         self.is_complete = False
 
     def __call__(self, event: Event) -> None:

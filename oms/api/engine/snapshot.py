@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Protocol
 
 from sortedcontainers import SortedList, SortedSet
 
-from oms.api.slices import RestingOrders, SymbolIndex, changes_of
+from oms.api.slices import RestingOrders, Symbols, changes_of
 from oms.books import Change
 from oms.engine_books import EntryChanged
 from oms.engine_state import Entry
@@ -21,7 +22,7 @@ from oms.matching import MatchingEngine
 from oms.models import OrderRow, Side
 from oms.submission import OpenOrder
 
-__all__ = ["ArrivalIndex", "EngineOrders", "Level"]
+__all__ = ["ArrivalIndex", "Arrivals", "EngineOrders", "Level"]
 
 Level = tuple[str, Side, int, int]
 """A symbol, a side, a price (ticks), and the visible amount (lots) at this price."""
@@ -70,14 +71,22 @@ class ArrivalIndex:
                 del self._by_owner[owner]
 
 
+class Arrivals(Protocol):
+    """Sorted arrival numbers, which include those of all orders that an EngineOrders reads."""
+
+    def after(self, arrival: int, owner: str | None) -> Iterable[int]:
+        """Iterate over the larger numbers of an owner, or of all owners. The caller holds the lock."""
+        ...
+
+
 class EngineOrders(RestingOrders):
     """The price levels, and the open orders of one owner or of all owners. See RestingOrders."""
 
     def __init__(
         self,
         engine: MatchingEngine,
-        symbols: SymbolIndex,
-        arrivals: ArrivalIndex,
+        symbols: Symbols,
+        arrivals: Arrivals,
         symbol: str | None,
         owner: str | None,
     ) -> None:
@@ -117,16 +126,20 @@ class EngineOrders(RestingOrders):
 
         The result is empty only if all orders have been read. The lock is held for O(limit) at a time.
         """
-        orders: list[OpenOrder] = []
-        while not orders and not self.has_all_orders:
+        return [_open_order(entry, row) for entry, row in self.next_entries(limit)]
+
+    def next_entries(self, limit: int) -> list[tuple[Entry, OrderRow | None]]:
+        """Return the entries of the next open orders, each with the row in its book. See next_orders."""
+        entries: list[tuple[Entry, OrderRow | None]] = []
+        while not entries and not self.has_all_orders:
             self._record_changes()
             with self._engine.locked(to_read=True):
                 self._record_changes()
                 arrivals = self._next_arrivals(limit)
                 former = [(self._former_entry(each), self.before(each)) for each in arrivals]
             self._missed_entries.difference_update(arrivals)
-            orders = [_open_order(entry, row) for entry, row in former if entry is not None]
-        return orders
+            entries = [(entry, row) for entry, row in former if entry is not None]
+        return entries
 
     def record(self, change: Change) -> None:
         """Record the state of the orders before a change. See RestingOrders."""
