@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice, takewhile
 from sys import maxsize
+from time import sleep
 from typing import TypeVar
 
 from oms import pricing
@@ -61,6 +62,9 @@ SLICE = 1_000
 
 MOST_SUMS = 5_000
 """The number of levels by which cached sums are extended while the lock is held."""
+
+_PAUSE = 0.0002
+"""The seconds in which a waiting thread gets the lock. Without them, the next slice would often be first."""
 
 T = TypeVar("T")
 
@@ -157,6 +161,7 @@ def calculate_prices(books: Queries, symbol: str, side: Side, amounts: Sequence[
             book = books._books.by_name.get((symbol, side))
             if book is None or book.cache_sums(max(amounts), MOST_SUMS):
                 return at_once()
+        sleep(_PAUSE)
 
     def in_slices(levels: _Levels) -> list[int]:
         prices, lots = zip(*_covering(levels.amounts(), max(amounts)), strict=True)
