@@ -30,6 +30,7 @@ from typing import TypeVar
 
 from oms import pricing
 from oms.api.level_slices import PriceLevels
+from oms.api.read_budget import spend
 from oms.api.slices import RestingOrders
 from oms.models import (
     OrderRow,
@@ -79,7 +80,7 @@ class _Orders:
 
     def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
         """Iterate over the fields of the orders. See OrderBook.rows."""
-        rows = chain.from_iterable(iter(partial(self.reader.next, SLICE), []))
+        rows = chain.from_iterable(_slices(self.reader.next))
         if limit_price is None:
             return rows
         sign = self.side.sign
@@ -96,7 +97,7 @@ class _Levels:
 
     def levels(self) -> Iterator[PriceLevel]:
         """Iterate over the levels, best first."""
-        return chain.from_iterable(iter(partial(self.reader.next, SLICE), []))
+        return chain.from_iterable(_slices(self.reader.next))
 
     def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
         """Iterate over the prices and amounts of the levels. See OrderBook.amounts."""
@@ -105,6 +106,13 @@ class _Levels:
             if limit_price is not None and sign * price > sign * limit_price:
                 return
             yield price, amount
+
+
+def _slices(next_slice: Callable[[int], list[T]]) -> Iterator[list[T]]:
+    """Yield all slices. Raise ProblemError if they exceed what a what-if may read."""
+    for slice_ in iter(partial(next_slice, SLICE), []):
+        spend(len(slice_))
+        yield slice_
 
 
 Large = TypeVar("Large", _Orders, _Levels)
@@ -161,6 +169,7 @@ def calculate_prices(books: Queries, symbol: str, side: Side, amounts: Sequence[
             book = books._books.by_name.get((symbol, side))
             if book is None or book.cache_sums(max(amounts), MOST_SUMS):
                 return at_once()
+        spend(MOST_SUMS)
         sleep(_PAUSE)
 
     def in_slices(levels: _Levels) -> list[int]:
