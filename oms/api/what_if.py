@@ -9,7 +9,7 @@ takes about as long again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import APIRouter, Body, Response
 
@@ -77,13 +77,18 @@ class WhatIf:
     def _answer(self, question: Question, index: int) -> dict[str, Any]:
         try:
             content = self._answers[question.question](question)
-            spend(sum(len(value) for value in content.values() if isinstance(value, list | tuple)))
+            spend(sum(_length(value) for value in content.values()))
         except OmsError as error:
             raise at_element(from_exception(error), "question", index) from error
         except ProblemError as error:
             raise at_element(error, "question", index) from error
         named = {"question": question.question, **content}
         return with_decimals(named, self._books.instruments) if question.decimals else named
+
+
+def _length(value: object) -> int:
+    """Return the number of elements of a list, or 0 for any other value."""
+    return len(cast("list[object]", value)) if isinstance(value, list | tuple) else 0
 
 
 class WhatIfs:

@@ -80,3 +80,14 @@ def test_a_slice_is_empty_only_after_the_last_level() -> None:
     om.add_orders(Order(n, "JPM", Side.SELL, 5, n) for n in range(10, 20))
     assert [level.price for level in reader.next(1)] == [3, 2, 1]
     assert reader.next(1) == []
+
+
+def test_a_trade_that_fills_its_last_order_completely_removes_it() -> None:
+    for amount in (5, 6, 10):
+        om = OrderManagement()
+        om.add_orders(Order(n, "JPM", Side.BUY, 5, 20) for n in range(4))
+        expected = om.depth("JPM", Side.BUY)
+        reader = PriceLevels(om, "JPM", Side.BUY)
+        om.subscribe(reader)
+        om.place_trade("JPM", Side.BUY, amount)
+        assert tuple(reader.next(9)) == expected

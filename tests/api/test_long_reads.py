@@ -121,6 +121,23 @@ def test_no_question_reads_more_than_a_slice_while_the_lock_is_held(
         assert max(lock.reads) <= 2 * long_reads.SLICE + 1  # the levels, and then the first slice
 
 
+@pytest.mark.parametrize("side", Side, ids=str)
+@pytest.mark.parametrize("limit", [None, 1, 1_000, 1_001, 1_999, 2_000, 9_999])
+def test_a_long_answer_ends_at_the_limit_price(limit: int | None, side: Side) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(n, "JPM", side, 2, 1_000 + n % 1_500) for n in range(3_000))
+    for name, arguments, options in (
+        ("quote", (6_000,), {"allow_partial": True}),
+        ("calculate_amount", (10**12,), {}),
+        ("available_amount", (), {}),
+    ):
+        expected, actual = (
+            answer(partial(method, "JPM", side, *arguments, limit_price=limit, **options))
+            for method in (getattr(om, name), partial(getattr(long_reads, name), om))
+        )
+        assert actual == expected
+
+
 def test_an_answer_that_needs_a_few_orders_of_a_large_book_holds_the_lock_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
