@@ -29,7 +29,7 @@ def change(om: OrderManagement, step: list[Any]) -> None:
 
 
 @given(distinct_orders(), steps, st.sampled_from(Side), st.integers(1, 3))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_slices_together_are_the_levels_at_the_beginning_whatever_changes_between_them(
     first: list[Order], steps: list[Any], side: Side, last: int
 ) -> None:

@@ -51,7 +51,7 @@ def answer(ask: Callable[[], object]) -> object:
         return type(error), str(error)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     our.distinct_orders(),
     st.lists(commands | removals, max_size=20),

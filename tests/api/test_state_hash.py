@@ -31,7 +31,7 @@ def check(books: Facade, change: Callable[[], object], slice_: int) -> None:
 
 
 @given(distinct_orders(), st.lists(commands, max_size=20), st.integers(1, 3))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_the_hash_of_books_is_that_of_the_beginning_whatever_changes_between_slices(
     orders: list[Order], changes: list[Any], slice_: int
 ) -> None:
@@ -44,7 +44,7 @@ def test_the_hash_of_books_is_that_of_the_beginning_whatever_changes_between_sli
 
 
 @given(st.lists(verbs, max_size=20), st.lists(verbs, max_size=20), st.integers(1, 3))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_the_hash_of_an_engine_is_that_of_the_beginning_whatever_changes_between_slices(
     before: list[Any], changes: list[Any], slice_: int
 ) -> None:
