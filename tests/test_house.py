@@ -102,6 +102,7 @@ ADAPTER_IMPORTS: dict[str, set[str]] = {
     "client": set(),
     "api": {"journal"},
     "notebook": {"feeds", "simulation"},
+    "cluster": {"api", "client", "journal"},
     "cli": {"api", "feeds", "journal", "notebook", "simulation"},
 }
 """The adapters, each with the other adapters that it may import."""
@@ -155,6 +156,11 @@ TESTED_THROUGH = {
     "oms.api.settings": "api/test_server.py",
     "oms.api.subjects": "api/test_transactions.py",
     "oms.api.verbs": "api/test_transactions.py",
+    "oms.cluster.gateway.app": "cluster/test_front.py",
+    "oms.cluster.gateway.choice": "cluster/test_front.py",
+    "oms.cluster.gateway.incoming": "cluster/test_concerns.py",
+    "oms.cluster.gateway.placement": "cluster/test_front.py",
+    "oms.cluster.gateway.problems": "cluster/test_front.py",
     "oms.cli.capture": "cli/test_captures.py",
     "oms.cli.exit_codes": "cli/test_cli.py",
     "oms.cli.instruments": "cli/test_serve.py",
