@@ -13,16 +13,15 @@ the highest weight, which is one in n for n shards, and no other symbol moves.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 
+from oms.cluster.subjects import check_shard
 from oms.errors import InvalidArgumentError
 
 __all__ = ["Shards"]
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CACHED = 100_000  # symbols
 
 
@@ -43,9 +42,7 @@ class Shards:
         if not self.names or len(set(self.names)) < len(self.names):
             raise InvalidArgumentError("shards", list(self.names), "one or more different names")
         for name in self.names:
-            if not _NAME.fullmatch(name):
-                allowed = "1 to 64 of the characters A-Z, a-z, 0-9, _, and -"
-                raise InvalidArgumentError("shard", name, allowed)
+            check_shard(name)
         self._cached = lru_cache(_CACHED)(self._heaviest)
 
     def of(self, symbol: str) -> str:

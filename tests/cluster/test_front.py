@@ -582,3 +582,19 @@ def test_behind_a_proxy_that_strips_a_prefix_the_location_has_the_prefix(cluster
     with client_for(with_prefix) as http:
         response = http.post("/orders", json=order(n(1), "s1"))
         assert (response.status_code, response.headers["location"]) == (201, f"/books/orders/{n(1)}")
+
+
+def test_a_worker_may_serve_a_shard_under_a_prefix(cluster: MemoryCluster, http: httpx.Client) -> None:
+    worker = cluster.workers["s2"]
+
+    async def under_prefix(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["raw_path"].startswith(b"/shards/s2/")
+        await worker({**scope, "root_path": "/shards/s2"}, receive, send)
+
+    before = cluster.addresses.address("s2")
+    cluster.network.add("http://prefixed", under_prefix)
+    cluster.addresses.set("s2", "http://prefixed/shards/s2")
+    response = http.post("/orders", json=order(n(1), "s2"))
+    assert (response.status_code, response.headers["location"]) == (201, f"/orders/{n(1)}")
+    assert http.get(f"/orders/{n(1)}").json()["order_id"] == n(1)
+    cluster.addresses.set("s2", before)

@@ -185,10 +185,10 @@ class Workers:
 
     async def _exchange(self, shard: str, address: str, request: Outgoing) -> Reply | _Failure:
         url = httpx.URL(address)
-        target = url.raw_path.rstrip(b"/") + request.target
+        prefix = url.raw_path.rstrip(b"/")  # a worker may serve several shards, each under a prefix
         sent = httpx.Request(
             request.method,
-            url.copy_with(raw_path=target),
+            url.copy_with(raw_path=prefix + request.target),
             headers=list(request.headers),
             content=request.body or None,
             extensions={"timeout": {"connect": _CONNECT_SECONDS}},
@@ -203,7 +203,11 @@ class Workers:
         except httpx.TransportError as error:
             reason = f"{address} did not respond: {type(error).__name__}: {error}".removesuffix(": ")
             return _Failure(reason, not isinstance(error, _NEVER_SENT))
-        return Reply(shard, response.status_code, end_to_end(response.headers.raw), body)
+        headers = [
+            (name, value.removeprefix(prefix) if name == b"location" else value)
+            for name, value in end_to_end(response.headers.raw)
+        ]
+        return Reply(shard, response.status_code, headers, body)
 
 
 def _pauses() -> Iterator[float]:
