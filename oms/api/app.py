@@ -50,7 +50,7 @@ from oms.journal import Archive
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 
-__all__ = ["create_app", "create_router"]
+__all__ = ["BOOKS_ROUTES", "ENGINE_ROUTES", "create_app", "create_router", "rejecting"]
 
 
 def create_router(om: OrderManagement | MatchingEngine, settings: Settings | None = None) -> APIRouter:
@@ -192,7 +192,7 @@ def create_app(
     observers: list[Observer] = [metrics, AccessLog()] if settings.access_log else [metrics]
     app.add_middleware(Observed, routes=router.routes, observers=observers)  # the outermost, so added last
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
-    app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
+    app.add_exception_handler(HTTPException, rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
     return app
 
@@ -237,7 +237,7 @@ BOOKS_ROUTES: Mapping[tuple[str, str], str] = {
 """The endpoints that only an OrderManagement has."""
 
 
-def _rejecting(
+def rejecting(
     router: APIRouter, other_routes: Mapping[tuple[str, str], str]
 ) -> Callable[[Request, Exception], Response]:
     """Return a handler for requests that match no endpoint (an unknown path or an unsupported method)."""
