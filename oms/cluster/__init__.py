@@ -31,12 +31,11 @@ from oms.submission import SelfTradePrevention
 
 try:
     from oms.cluster.jetstream_journal import JetStreamJournal
-    from oms.cluster.log_journal import LogJournal
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.cluster", "cluster")
     raise
 
-__all__ = ["JetStreamJournal", "LogJournal", "open", "open_engine"]
+__all__ = ["JetStreamJournal", "open", "open_engine"]
 
 
 def open(  # noqa: A001  # as in oms.journal
@@ -120,7 +119,7 @@ def open_engine(
 
 
 @contextmanager
-def _closed_after_an_error(store: LogJournal) -> Generator[None]:
+def _closed_after_an_error(store: JetStreamJournal) -> Generator[None]:
     try:
         yield
     except BaseException:

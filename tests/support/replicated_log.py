@@ -45,7 +45,6 @@ class Faults(NamedTuple):
 ALL_FAULTS = Faults(*[0.1] * len(Faults._fields))._replace(late_arrival=0.5)
 
 
-
 class MemoryLog:
     """The shared part of the log: its messages, and the requests that have not arrived yet."""
 
