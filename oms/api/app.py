@@ -110,7 +110,8 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
     EngineTransactions(engine, changes.once, WhatIf(engine, responses, questions)).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
-    router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
+    feed = EngineFeed(engine, tape, index)
+    router.add_api_websocket_route("/stream", Streams(engine, feed, settings).stream)
     return changes.groups
 
 
@@ -181,7 +182,7 @@ def create_app(
     Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)
     Documentation(app.openapi).add_to(router)
     add_head_routes(router)
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # `include_router` would make each route again, which is slow
     app.add_middleware(Guard, settings=settings, keys=keys, sessions=sessions, rejections=rejections)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain, groupby, islice
 from operator import itemgetter
 
+from oms.api.followers import MissedEventError
 from oms.api.slices import RestingOrders
 from oms.models import PriceLevel, Side
 from oms.queries import Queries
@@ -20,9 +22,17 @@ SLICE = 1_000
 def depth(books: Queries, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
     """Return the same as `books.depth`, also if other threads change a large book in the meantime.
 
-    The levels show the state at the beginning. The lock is held for O(SLICE) at a time. If more levels are
-    read, all orders of these levels are read: O(m log m) for m orders. Raises what `books.depth` raises.
+    The levels show the state at one moment during the call. The lock is held for O(SLICE) at a time. If more
+    levels are read, all orders of these levels are read: O(m log m) for m orders. Raises what `books.depth`
+    raises.
     """
+    while True:
+        with suppress(MissedEventError):  # read the levels again, as they are now
+            return _depth(books, symbol, side, levels)
+
+
+def _depth(books: Queries, symbol: str, side: Side, levels: int | None) -> tuple[PriceLevel, ...]:
+    """Return the levels as they are at the beginning. Raise MissedEventError if they are lost."""
     with books.locked(to_read=True):
         book = books._books.by_name.get((symbol, side))
         count = 0 if book is None else len(book.levels)

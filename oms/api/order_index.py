@@ -9,12 +9,8 @@ The solution. A subscriber keeps the numbers of all orders in sorted lists: one 
 each symbol and side. In a MatchingEngine, each owner has such lists too. A page of one book reads one list,
 and so does a page of all orders. All other pages merge the lists of the selected books.
 
-Invariants:
-- If `_sequence` is the books' last sequence number, the index contains exactly the open orders.
-- `_sequence` increases only after an event has been applied completely. So if an interrupt prevents the
-  publication of an event, or stops its application, the two numbers differ from then on. The next page
-  builds the index again, in O(n log n) for n orders.
-- Events up to `_sequence` are ignored, because the index may have been built after them.
+If the index misses an event, the next page builds it again, in O(n log n) for n orders. See
+`oms.api.followers`.
 """
 
 from __future__ import annotations
@@ -26,6 +22,7 @@ from typing import NamedTuple, TypeAlias
 
 from sortedcontainers import SortedList
 
+from oms.api.followers import Follower
 from oms.events import Event, OrderAdded, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.facade import Facade
 from oms.management import OrderManagement
@@ -94,11 +91,11 @@ class _Numbers:
         return [self._by_book[name] for name in names if name in self._by_book]
 
 
-class OrderIndex:
+class OrderIndex(Follower):
     """The numbers of the open orders, in total and by owner. It subscribes to the books.
 
     `contents` returns all open orders, and `changes` the orders that an event adds or removes. The caller of
-    `page` and `count` holds the lock.
+    `page`, `count`, and `after` holds the lock.
     """
 
     def __init__(
@@ -107,19 +104,16 @@ class OrderIndex:
         contents: Callable[[], Contents],
         changes: Callable[[Event], Iterable[IndexedChange]],
     ) -> None:
-        self._om = om
+        super().__init__(om)
         self._contents = contents
         self._changes = changes
-        self._sequence: int = -1
         self._by_owner: dict[str | None, _Numbers] = {}
         with om.locked():  # so that no event is published before the subscription
-            self._build()
+            self.catch_up()
             om.subscribe(self)
 
-    def __call__(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         """Apply an event. O(m log n) for m orders that it adds or removes."""
-        if event.sequence != self._sequence + 1:
-            return
         for order, is_added in self._changes(event):
             for owner in {None, order.owner}:
                 if is_added:
@@ -127,7 +121,6 @@ class OrderIndex:
                     numbers.add(order[1:3], order.number)
                 else:
                     self._remove(owner, order)
-        self._sequence = event.sequence
 
     def _remove(self, owner: str | None, order: Indexed) -> None:
         numbers = self._by_owner[owner]
@@ -144,8 +137,8 @@ class OrderIndex:
         a symbol nor a side is given.
         """
         lists = self._selected(symbol, side, owner)
-        later = merge(*(numbers.irange(after, inclusive=(False, True)) for numbers in lists))
-        numbers = list(islice(later, limit + 1))  # one extra number reveals whether there is a next page
+        # One extra number reveals whether there is a next page.
+        numbers = list(islice(_merged(lists, after), limit + 1))
         following = numbers[limit - 1] if len(numbers) > limit else None
         return NumberPage(numbers[:limit], following, sum(map(len, lists)))
 
@@ -153,17 +146,22 @@ class OrderIndex:
         """Return the number of the open orders of an owner, or of all orders if it is None. O(1)."""
         return sum(map(len, self._selected(None, None, owner)))
 
+    def after(self, number: int, owner: str | None) -> Iterator[int]:
+        """Iterate over the larger numbers of an owner, or of all orders. O(log n) in total, O(1) for each."""
+        return _merged(self._selected(None, None, owner), number)
+
     def _selected(self, symbol: str | None, side: Side | None, owner: str | None) -> list[SortedList[int]]:
-        if self._sequence != self._om.last_sequence:
-            self._build()
+        self.catch_up()
         numbers = self._by_owner.get(owner)
         return [] if numbers is None else numbers.select(symbol, side)
 
     def _build(self) -> None:
-        self._sequence = -1  # so that the next page repeats an interrupted build
         self._by_owner = {owner: _Numbers(by_book) for owner, by_book in self._contents().items()}
-        # A what-if rolls these contents back, so they are only used once.
-        self._sequence = -1 if self._om._ledger.is_open else self._om.last_sequence
+
+
+def _merged(lists: Iterable[SortedList[int]], after: int) -> Iterator[int]:
+    """Iterate over the numbers above `after`, in ascending order."""
+    return merge(*(numbers.irange(after, inclusive=(False, True)) for numbers in lists))
 
 
 def index_of_books(om: OrderManagement) -> OrderIndex:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, cast
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from oms.api import openapi
-from oms.api.bulk_models import NewOrders, checked_by, unchecked
+from oms.api.body_lists import checked_by, unchecked
 from oms.api.decimals import responding
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.openapi import documented
@@ -26,6 +26,7 @@ from oms.api.response_models import json_response, to_json
 from oms.api.route import accepting_lists
 from oms.api.subjects import Added
 from oms.api.transactions import BulkChanges
+from oms.api.verb_models import NewOrders
 from oms.contract import IDEMPOTENCY_KEY_HEADER, MOST_ORDERS, REPLAYED_HEADER
 from oms.management import OrderManagement
 from oms.models import Order, Trade

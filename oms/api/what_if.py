@@ -12,16 +12,18 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, Body, Response
 
 from oms.api import openapi
-from oms.api.bulk_models import BookVerb, EngineVerb, Question, WhatIfBody, checked_by, unchecked
+from oms.api.body_lists import checked_by, unchecked
 from oms.api.decimals import with_decimals
 from oms.api.first_responses import FirstResponses
 from oms.api.openapi import documented
 from oms.api.problems import at_element, from_exception
+from oms.api.question_models import Question, WhatIfBody
 from oms.api.questions import Questions
 from oms.api.response_models import json_response
 from oms.api.route import accepting_lists
 from oms.api.subjects import Single
 from oms.api.transactions import results_json, subject_json
+from oms.api.verb_models import BookVerb, EngineVerb
 from oms.api.verbs import BookVerbs, Verbs
 from oms.errors import OmsError
 from oms.facade import Facade

@@ -16,10 +16,10 @@ from oms.cli.progress import DrivenLevels, drive_levels
 from oms.cli.style import STYLE_OF, heading, new_console, new_table
 from oms.cli.summary import points
 from oms.display import counted
-from oms.feeds import Capture, Checksums, SymbolReport
+from oms.feeds import Capture, Checksums, LevelReport, SymbolReport
 from oms.instrument import TICKS_AND_LOTS
 
-__all__ = ["replay_capture"]
+__all__ = ["as_json", "replay_capture"]
 
 
 def replay_capture(
@@ -41,17 +41,21 @@ def replay_capture(
         capture, tick_size=tick_size, lot_size=lot_size, checksums=checksums, journal=journal
     )
     if as_object:
-        print(json.dumps(_as_json(capture, driven, quote)))
+        described = as_json(driven.report, driven.om, file=capture.path, feed=capture.feed, quote=quote)
+        rate = {"seconds": round(driven.seconds, 3), "messages_per_second": driven.messages_per_second}
+        print(json.dumps(described | rate))
     else:
         _show(capture, driven, quote, ticks=ticks)
     return driven.report.agrees
 
 
-def _as_json(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> dict[str, object]:
-    report = driven.report
+def as_json(
+    report: LevelReport, om: OrderManagement, *, file: str, feed: str, quote: Sequence[int]
+) -> dict[str, object]:
+    """Return the report as a JSON object, in ticks and lots."""
     return {
-        "file": capture.path,
-        "format": capture.feed,
+        "file": file,
+        "format": feed,
         "messages": report.messages,
         "checksums_ok": report.checksums_ok,
         "checksums_failed": report.checksums_failed,
@@ -60,13 +64,11 @@ def _as_json(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> di
         "stale": report.stale,
         "agrees": report.agrees,
         "disagreements": report.disagreements,
-        "seconds": round(driven.seconds, 3),
-        "messages_per_second": driven.messages_per_second,
         "passed_over": report.passed_over,
         "first_rows": report.first_rows,
-        "resting_orders": len(driven.om),
+        "resting_orders": len(om),
         "symbols": {
-            symbol: _symbol_as_json(driven.om, symbol, symbol_report, quote)
+            symbol: _symbol_as_json(om, symbol, symbol_report, quote)
             for symbol, symbol_report in report.symbols.items()
         },
     }

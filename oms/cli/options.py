@@ -23,12 +23,13 @@ __all__ = [
     "Depth",
     "Format",
     "Ignored",
+    "Jobs",
     "JournalFile",
     "Json",
     "LotSize",
     "ManyValuesCommand",
     "Quoted",
-    "RecordingFile",
+    "RecordingFiles",
     "Symbol",
     "TickSize",
     "Ticks",
@@ -53,10 +54,21 @@ def integer(least: int) -> Callable[[str | int], int]:
     return parse
 
 
-RecordingFile = Annotated[
-    Path,
+RecordingFiles = Annotated[
+    list[Path],
     typer.Argument(
-        metavar="FILE", show_default=False, help="A recording or a capture. It may be compressed."
+        metavar="FILE...",
+        show_default=False,
+        help="A recording or a capture. It may be compressed. Several files are replayed at once.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        parser=integer(1),
+        metavar="N",
+        help="Several files: the number of processes. By default, one for each processor.",
     ),
 ]
 Format = Annotated[

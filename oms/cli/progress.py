@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgres
 from rich.table import Column
 from rich.text import Text
 
-from oms import Instrument, OrderManagement
+from oms import OrderManagement
 from oms.cli.style import new_console
 from oms.errors import JournalError
 from oms.feeds import (
@@ -139,16 +139,9 @@ def drive_levels(
     """
     with _new_books(journal) as om, bar() as progress:
         start = perf_counter()
-        instruments = find_instruments(_counted(capture, capture, progress, "finding ticks and lots"))
-        run = LevelReplay(
-            capture,
-            om,
-            instruments={
-                symbol: Instrument(tick_size or instrument.tick_size, lot_size or instrument.lot_size)
-                for symbol, instrument in instruments.items()
-            },
-            checksums=checksums,
-        )
+        messages = _counted(capture, capture, progress, "finding ticks and lots")
+        instruments = find_instruments(messages, tick_size, lot_size)
+        run = LevelReplay(capture, om, instruments=instruments, checksums=checksums)
         for _ in _counted(capture, run, progress, "replaying"):
             pass
         report, seconds = run.report(), perf_counter() - start

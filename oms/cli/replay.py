@@ -19,11 +19,12 @@ from oms.cli.options import (
     Depth,
     Format,
     Ignored,
+    Jobs,
     JournalFile,
     Json,
     LotSize,
     Quoted,
-    RecordingFile,
+    RecordingFiles,
     Symbol,
     Ticks,
     TickSize,
@@ -31,9 +32,19 @@ from oms.cli.options import (
     UnknownOrders,
 )
 from oms.cli.progress import Driven, drive
+from oms.cli.replay_files import replay_files
 from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
-from oms.feeds import FeedError, Recording, Unknown, UnknownFeedError, feed_of, open_capture, open_recording
+from oms.feeds import (
+    FeedError,
+    Recording,
+    ReplayUnit,
+    Unknown,
+    UnknownFeedError,
+    feed_of,
+    open_capture,
+    open_recording,
+)
 from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed
 from oms.feeds.levels.messages import LevelFeedName
 from oms.instrument import TICKS_AND_LOTS
@@ -42,7 +53,7 @@ __all__ = ["replay"]
 
 
 def replay(
-    file: RecordingFile,
+    files: RecordingFiles,
     *,
     feed: Format = None,
     symbol: Symbol = None,
@@ -56,27 +67,35 @@ def replay(
     lot: LotSize = None,
     checksums: ChecksumPolicy = None,
     journal: JournalFile = None,
+    jobs: Jobs = None,
     ticks: Ticks = False,
     as_object: Json = False,
 ) -> None:
-    """Replay a recording, show the final books, and compare them with the published data.
+    """Replay recordings, show the final books, and compare them with the published data.
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
     Exit codes: 0 = everything matches, 1 = mismatch or unreadable lines,
     2 = usage error or a file that cannot be read to the end.
     """
-    feed_name = _feed_of(file, feed)
-    _reject_options_of_other_feeds(
-        feed_name,
-        unknown,
-        {"book": book, "trades": trades, "unknown": unknown, "ignore": ignore, "symbol": symbol}
-        | {"depth": depth, "tick": tick, "lot": lot, "checksums": checksums},
-    )
-    if feed_name in get_args(LevelFeedName):
-        capture = open_capture(file, feed_name, depth)
-        if not replay_capture(
-            capture,
+    feeds: list[AnyFeed] = [_feed_of(file, feed) for file in files]
+    options: dict[str, object] = {
+        **{"book": book, "trades": trades, "unknown": unknown, "ignore": ignore, "symbol": symbol},
+        **{"depth": depth, "tick": tick, "lot": lot, "checksums": checksums},
+    }
+    for path, name in zip(files, feeds, strict=True):
+        owner = "this file" if len(files) == 1 else path.name
+        _reject_options_of_other_feeds(name, unknown, options, owner)
+    if len(files) > 1:
+        _reject_options_of_one_file(options | {"journal": journal})
+        units = [
+            ReplayUnit(path, name, None, tick, lot, unknown, depth=depth, checksums=checksums)
+            for path, name in zip(files, feeds, strict=True)
+        ]
+        agrees = replay_files(units, quote=quote or (), jobs=jobs, ticks=ticks, as_object=as_object)
+    elif feeds[0] in get_args(LevelFeedName):
+        agrees = replay_capture(
+            open_capture(files[0], feeds[0], depth),
             tick_size=tick,
             lot_size=lot,
             checksums=checksums or "verify",
@@ -84,21 +103,39 @@ def replay(
             journal=journal,
             ticks=ticks,
             as_object=as_object,
-        ):
-            raise typer.Exit(ExitCode.DISAGREES)
-        return
-    recording = open_recording(file, feed_name, symbol, tick_size=tick, lot_size=lot)
-    policy = unknown or DEFAULT_UNKNOWN[recording.feed]
-    driven = drive(
-        recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades, journal=journal
-    )
-    quotes = tuple(costs(driven.om, driven.symbol, quote or ()))
-    if as_object:
-        print(json.dumps(as_json(recording, driven, quotes)))
+        )
     else:
-        _show(recording, driven, quotes, ticks=ticks)
-    if not driven.report.agrees:
+        recording = open_recording(files[0], feeds[0], symbol, tick_size=tick, lot_size=lot)
+        driven = drive(
+            recording,
+            unknown=unknown or DEFAULT_UNKNOWN[recording.feed],
+            ignore=tuple(ignore or ()),
+            book=book,
+            trades=trades,
+            journal=journal,
+        )
+        _print(recording, driven, tuple(costs(driven.om, driven.symbol, quote or ())), ticks, as_object)
+        agrees = driven.report.agrees
+    if not agrees:
         raise typer.Exit(ExitCode.DISAGREES)
+
+
+def _print(
+    recording: Recording, driven: Driven, quotes: tuple[Cost, ...], ticks: bool, as_object: bool
+) -> None:
+    if not as_object:
+        _show(recording, driven, quotes, ticks=ticks)
+        return
+    described = as_json(
+        driven.report,
+        file=recording.path,
+        feed=recording.feed,
+        symbol=driven.symbol,
+        resting=len(driven.om),
+        quotes=quotes,
+    )
+    rate = {"seconds": round(driven.seconds, 3), "events_per_second": driven.events_per_second}
+    print(json.dumps(described | rate))
 
 
 def _feed_of(file: Path, feed: AnyFeed | None) -> AnyFeed:
@@ -124,12 +161,18 @@ _APPLIES_TO: dict[str, tuple[AnyFeed, ...]] = {
 }
 
 
+def _reject_options_of_one_file(options: Mapping[str, object]) -> None:
+    for option in ("book", "trades", "ignore", "symbol", "journal"):
+        if options[option] is not None:
+            raise typer.BadParameter("it applies to a single file", param_hint=f"'--{option}'")
+
+
 def _reject_options_of_other_feeds(
-    feed: AnyFeed, unknown: Unknown | None, options: Mapping[str, object]
+    feed: AnyFeed, unknown: Unknown | None, options: Mapping[str, object], owner: str
 ) -> None:
     for option, feeds in _APPLIES_TO.items():
         if options[option] is not None and feed not in feeds:
-            problem = f"it applies to {', '.join(feeds)}, but this file's format is {feed}"
+            problem = f"it applies to {', '.join(feeds)}, but {owner}'s format is {feed}"
             raise typer.BadParameter(problem, param_hint=f"'--{option}'")
     if feed == "bitstamp" and unknown == "seed":
         problem = "Bitstamp recordings cannot be seeded; use skip or raise"

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oms.cli.costs import Cost
-from oms.cli.progress import Driven
-from oms.feeds import Recording, Report
+from oms.feeds import Report
 
 __all__ = ["as_json", "points", "summary", "verdict"]
 
@@ -79,19 +78,18 @@ def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
         yield point
 
 
-def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
+def as_json(
+    report: Report, *, file: str, feed: str, symbol: str, resting: int, quotes: Iterable[Cost]
+) -> dict[str, object]:
     """Return the report as a JSON object, in ticks and lots. Results of skipped comparisons are None."""
-    report = driven.report
-    compares_trades = recording.feed == "lobster"  # no other feed publishes the cost of its trades
+    compares_trades = feed == "lobster"  # no other feed publishes the cost of its trades
     return {
-        "file": recording.path,
-        "format": recording.feed,
-        "symbol": driven.symbol,
-        "tick": recording.units.tick_size,
-        "lot": recording.units.lot_size,
+        "file": file,
+        "format": feed,
+        "symbol": symbol,
+        "tick": report.units.tick_size,
+        "lot": report.units.lot_size,
         "events": report.events,
-        "seconds": round(driven.seconds, 3),
-        "events_per_second": driven.events_per_second,
         "kinds": report.kinds,
         "unknown": report.unknown,
         "seeded": report.seeded,
@@ -115,6 +113,6 @@ def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dic
         "disagreements": report.disagreements,
         "reservations": report.reservations,
         "remarks": report.remarks,
-        "resting_orders": len(driven.om),
+        "resting_orders": resting,
         "quotes": [quote._asdict() for quote in quotes],
     }

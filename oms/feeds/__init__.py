@@ -16,7 +16,7 @@ r"""Recorded market data feeds that you can replay into an OrderManagement.
 
 """
 
-from oms.feeds.errors import FeedError, StaleBookError, UnknownFeedError, UnknownOrderError
+from oms.feeds.errors import FeedError, StaleBookError, UnknownFeedError, UnknownOrderError, WorkerError
 from oms.feeds.formats import feed_of, open_capture, open_recording
 from oms.feeds.history import BookHistory, TradeColumns
 from oms.feeds.levels.bitget import Bitget
@@ -34,6 +34,11 @@ from oms.feeds.levels.messages import (
 from oms.feeds.levels.okx import Okx
 from oms.feeds.levels.replayer import LevelReplay, find_instruments, replay_levels
 from oms.feeds.levels.report import LevelReport, SymbolReport
+from oms.feeds.many.costs import CostSample, CostSampler
+from oms.feeds.many.replay_many import replay_many
+from oms.feeds.many.results import ReplayProgress, ReplayResult, UnitFailure, UnitsError
+from oms.feeds.many.unit_replay import UnitReplay
+from oms.feeds.many.units import ReplayUnit
 from oms.feeds.orders import bitstamp, lobster
 from oms.feeds.orders.book_check import StateDifference
 from oms.feeds.orders.messages import Kind, Message, Recording
@@ -54,6 +59,8 @@ __all__ = [
     "BookState",
     "Capture",
     "Checksums",
+    "CostSample",
+    "CostSampler",
     "FeedError",
     "InstrumentMessage",
     "Kind",
@@ -69,6 +76,9 @@ __all__ = [
     "Recording",
     "Replay",
     "ReplayClock",
+    "ReplayProgress",
+    "ReplayResult",
+    "ReplayUnit",
     "Report",
     "StaleBookError",
     "StateDifference",
@@ -77,10 +87,14 @@ __all__ = [
     "TradeColumns",
     "TradeMessage",
     "UnequalTrade",
+    "UnitFailure",
+    "UnitReplay",
+    "UnitsError",
     "Unknown",
     "UnknownFeedError",
     "UnknownOrderError",
     "UnsupportedChannelError",
+    "WorkerError",
     "bitstamp",
     "feed_of",
     "find_instruments",
@@ -89,4 +103,5 @@ __all__ = [
     "open_recording",
     "replay",
     "replay_levels",
+    "replay_many",
 ]

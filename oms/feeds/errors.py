@@ -3,15 +3,17 @@
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file or a row that cannot be read
 │   ├── UnknownFeedError                    a file from an unknown feed
+│   ├── UnitsError                          units of replay_many without a result (many/results.py)
 │   └── UnknownOrderError (LookupError)     a row that refers to an order that was never submitted
-└── StaleBookError (LookupError)            a book that no longer matches its feed
+├── StaleBookError (LookupError)            a book that no longer matches its feed
+└── WorkerError (RuntimeError)              a worker process of replay_many that ended or cannot start
 """
 
 from __future__ import annotations
 
 from oms.errors import OmsError
 
-__all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError"]
+__all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError", "WorkerError"]
 
 
 class FeedError(OmsError, ValueError):
@@ -60,3 +62,7 @@ class StaleBookError(OmsError, LookupError):
 
     def __str__(self) -> str:
         return f"the book of {self.symbol!r} is stale until its next snapshot: {self.why}"
+
+
+class WorkerError(OmsError, RuntimeError):
+    """A worker of `replay_many` that cannot start, that ended, or whose result did not arrive."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 from heapq import heappush, heappushpop
-from math import inf
 
 from oms.errors import InvalidArgumentError
 from oms.feeds.history import BookHistory, TradeColumns
+from oms.feeds.intervals import nanoseconds_in
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_positive
@@ -41,11 +41,10 @@ class Recorder:
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
         """Set the limits. Raise InvalidArgumentError if a limit is not positive."""
-        if type(every) not in (int, float) or not 0 < every < inf:
-            raise InvalidArgumentError("every", every, "a finite number of seconds above 0")
+        interval = nanoseconds_in("every", every)
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
             check_positive(name, value, InvalidArgumentError)
-        self._every = max(1, round(every * _SECOND))
+        self._every = interval
         self._levels = levels
         self._max_samples = samples
         self._max_trades = trades

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from oms.api import create_app, order_index
 from oms.api.engine.order_index import index_of_engine
 from oms.api.order_index import Contents, OrderIndex, index_of_books
 from support.engine_sessions import POLICY, engine_session
+from support.missed_events import without_publication
 from support.sessions import execute, session
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -87,14 +88,6 @@ def books(count: int = 6) -> OrderManagement:
     om = OrderManagement()
     om.add_orders(Order(n, "JPM", (BUY, SELL)[n % 2], 5, 100 + n) for n in range(count))
     return om
-
-
-def without_publication(om: OrderManagement, change: Callable[[], object]) -> None:
-    """Make a change whose event no subscriber receives, as after an interrupt."""
-    callbacks = dict(om._ledger.subscribers.callbacks)
-    om._ledger.subscribers.callbacks.clear()
-    change()
-    om._ledger.subscribers.callbacks.update(callbacks)
 
 
 def test_a_page_is_complete_although_an_event_was_not_published() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncio_embedding
+import cost_study
 import market_maker
 import pytest
 import slice_parent_order
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import InsufficientLiquidityError, OrderAdded, Side, TradePlaced
+from oms.feeds import ReplayUnit, replay_many
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -21,19 +24,18 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, marks=[pytest.mark.slow] if path.stem == "two_bots" else [])
+        pytest.param(path, marks=[pytest.mark.slow] if path.stem in {"cost_study", "two_bots"} else [])
         for path in sorted(EXAMPLES.glob("*.py"))
     ],
     ids=lambda path: path.stem,
 )
-def test_an_example_is_short_and_prints_something(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", [str(path)])
+def test_an_example_is_short_and_prints_something(path: Path, tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 110
-    runpy.run_path(str(path), run_name="__main__")
-    assert capsys.readouterr().out
+    shown = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout
+    assert not shown.stderr
 
 
 # ------------------------------------------------------------------ the market maker
@@ -116,3 +118,17 @@ def test_the_trader_with_the_higher_limit_buys_and_the_other_never_does() -> Non
     assert kinds == [*[OrderAdded] * 4, TradePlaced, *[OrderAdded] * 2], (
         "the trade follows the order that makes the price low enough"
     )
+
+
+# ------------------------------------------------------------------ the study of costs
+
+
+def test_the_study_gives_the_same_costs_in_one_process_for_each_seed(tmp_path: Path) -> None:
+    unit, same = (tmp_path / name for name in ("a.csv", "b.csv"))
+    for path in (unit, same):
+        cost_study.write_day(path, seed=1, events=600)
+    units = [ReplayUnit(unit), ReplayUnit(same)]
+    first, second = (result.value for result in replay_many(units, cost_study.slippage_per_minute, workers=1))
+    assert first == second
+    assert first.minutes > 1
+    assert 0 < first.mean < first.worst

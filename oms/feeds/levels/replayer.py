@@ -141,11 +141,13 @@ class LevelReplay:
             recorder.see(self.feed.om, message.symbol, message.time)
 
 
-def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
+def find_instruments(
+    messages: Iterable[LevelMessage], tick_size: str | None = None, lot_size: str | None = None
+) -> dict[str, Instrument]:
     """Find the largest decimal tick and lot sizes that fit all prices and amounts of each symbol.
 
-    Strings that are not plain decimals are ignored. O(n) time for n levels in all messages, and O(symbols)
-    memory.
+    If you pass a tick size or a lot size, all symbols have this size. Strings that are not plain decimals are
+    ignored. O(n) time for n levels in all messages, and O(symbols) memory.
 
     >>> find_instruments([BookMessage(1, 0, "XYZ", True, asks=(("10.250", "1.00000"),), bids=())])
     {'XYZ': Instrument(tick_size='0.01', lot_size='1')}
@@ -164,7 +166,11 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
             _most_decimals([price for price, _ in pairs], of_price),
             _most_decimals([amount for _, amount in pairs], of_amount),
         )
-    return {symbol: Instrument.of_decimals(*most) for symbol, most in decimals.items()}
+    found = {symbol: Instrument.of_decimals(*most) for symbol, most in decimals.items()}
+    return {
+        symbol: Instrument(tick_size or instrument.tick_size, lot_size or instrument.lot_size)
+        for symbol, instrument in found.items()
+    }
 
 
 def _most_decimals(texts: Sequence[str], at_least: int) -> int:

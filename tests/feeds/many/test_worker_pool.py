@@ -1,0 +1,134 @@
+"""Worker processes give the results of one process, even if they end in the middle of a unit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from oms.feeds import ReplayProgress, UnitsError, WorkerError, replay_many
+from oms.feeds.many.worker_pool import WorkerPool
+from support.many_units import (
+    as_bytes,
+    costs_of_a_thousand,
+    divide_by_zero,
+    end_every_worker,
+    end_the_first_worker,
+    end_this_process,
+    interrupt_itself,
+    write_units,
+)
+
+pytestmark = pytest.mark.slow
+
+UNGUARDED = """\
+import sys
+from oms.feeds import ReplayUnit, replay_many
+replay_many([ReplayUnit(path) for path in sys.argv[1:]], workers=2)
+"""
+
+
+def test_two_processes_give_the_same_bytes_as_one(tmp_path: Path) -> None:
+    units = write_units(tmp_path, (300, 100, 200, 500))
+    one = replay_many(units, costs_of_a_thousand, workers=1)
+    assert as_bytes(replay_many(units, costs_of_a_thousand, workers=2)) == as_bytes(one)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_unit_changes_nothing(tmp_path: Path) -> None:
+    units = write_units(tmp_path)
+    mark = tmp_path / "mark"
+    analysis = partial(end_the_first_worker, str(mark))
+    results = replay_many(units, analysis, workers=2)
+    assert mark.exists(), "a worker was killed"
+    assert as_bytes(results) == as_bytes(replay_many(units, costs_of_a_thousand, workers=1))
+
+
+def test_a_unit_that_kills_each_of_its_workers_is_named_and_the_others_have_results(tmp_path: Path) -> None:
+    units = write_units(tmp_path)
+    with pytest.raises(
+        UnitsError, match="WorkerError: the worker process ended in each of 3 attempts"
+    ) as caught:
+        replay_many(units, end_every_worker, workers=2)
+    assert [failure.unit for failure in caught.value.failures] == [units[1]]
+    assert [result.unit for result in caught.value.results] == [units[0], units[2]]
+    assert multiprocessing.active_children() == []
+
+
+def test_an_exception_of_the_analysis_begins_no_further_unit(tmp_path: Path) -> None:
+    units = write_units(tmp_path)
+    pool = WorkerPool(1, units, divide_by_zero)
+    [(index, error)] = pool.outcomes([2, 0, 1])
+    assert index == 2
+    assert isinstance(error, ZeroDivisionError)
+    assert "in divide_by_zero" in error.__notes__[0]
+
+
+def test_a_result_that_cannot_be_sent_is_an_error_of_its_unit(tmp_path: Path) -> None:
+    units = write_units(tmp_path)
+    with pytest.raises(
+        UnitsError, match="WorkerError: the result did not arrive: TypeError: cannot pickle"
+    ) as caught:
+        replay_many(units, iter, workers=2)
+    assert [failure.unit for failure in caught.value.failures] == units
+
+
+def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
+    def press_ctrl_c(_: ReplayProgress) -> None:
+        raise KeyboardInterrupt
+
+    units = write_units(tmp_path, (100, 20_000, 20_000))
+    with pytest.raises(KeyboardInterrupt):
+        replay_many(units[:2], costs_of_a_thousand, workers=2, progress=press_ctrl_c)
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_leave_ctrl_c_to_the_process_that_started_them(tmp_path: Path) -> None:
+    units = write_units(tmp_path)
+    results = replay_many(units, interrupt_itself, workers=2)
+    assert all(result.value > 0 for result in results)
+
+
+def test_a_script_without_a_guard_ends_with_a_message_that_says_what_to_do(tmp_path: Path) -> None:
+    script = tmp_path / "study.py"
+    script.write_text(UNGUARDED)
+    paths = [unit.name for unit in write_units(tmp_path)]
+    shown = subprocess.run([sys.executable, str(script), *paths], capture_output=True, text=True, check=False)
+    assert shown.returncode == 1
+    [*_, last] = shown.stderr.splitlines()
+    assert last.startswith(
+        "oms.feeds.errors.WorkerError: the worker processes cannot start; in a script, call"
+    )
+    assert "below if __name__ == '__main__':" in last
+
+
+def test_the_guarded_script_prints_its_results(tmp_path: Path) -> None:
+    script = tmp_path / "study.py"
+    script.write_text(
+        "import sys\nfrom oms.feeds import ReplayUnit, replay_many\n"
+        "def analysis(run):\n    return sum(1 for _ in run)\n"
+        "if __name__ == '__main__':\n    units = [ReplayUnit(path) for path in sys.argv[1:]]\n"
+        "    print(*(result.value > 0 for result in replay_many(units, analysis, workers=2)))\n"
+    )
+    paths = [unit.name for unit in write_units(tmp_path)]
+    shown = subprocess.run([sys.executable, str(script), *paths], capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, "True True True\n", "")
+
+
+def test_workers_that_can_no_longer_start_fail_the_units_that_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = write_units(tmp_path)
+    pool = WorkerPool(1, units, end_every_worker)
+    outcomes = pool.outcomes([1, 0, 2])
+    assert next(outcomes)[0] == 1
+    monkeypatch.setattr("oms.feeds.many.worker_pool._ignore_interrupts", end_this_process)
+    rest = dict(outcomes)
+    assert rest.keys() == {0, 2}
+    for error in rest.values():
+        assert isinstance(error, WorkerError)
+        assert str(error) == "3 worker processes could not start"
