@@ -109,8 +109,8 @@ class _Arrivals:
         """Sort the arrival numbers. O(n log n) for n orders."""
         self._arrivals.sort()
 
-    def after(self, arrival: int, owner: str | None) -> Iterable[int]:
+    def after(self, number: int, owner: str | None) -> Iterable[int]:
         """Iterate over the larger numbers of all owners. O(log n) to begin."""
         assert owner is None, "the hash covers the orders of all owners"
-        start = bisect_right(self._arrivals, arrival)
+        start = bisect_right(self._arrivals, number)
         return map(self._arrivals.__getitem__, range(start, len(self._arrivals)))
