@@ -22,6 +22,7 @@ EXTRAS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "cli": frozenset({"rich", "typer"}),
     "client": frozenset({"httpx"}),
+    "cluster": frozenset({"nats"}),
     "notebook": frozenset({"matplotlib"}),
 }
 """For each extra, the packages that `oms` imports directly."""

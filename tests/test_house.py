@@ -101,6 +101,7 @@ ADAPTER_IMPORTS: dict[str, set[str]] = {
     "simulation": set(),
     "client": set(),
     "api": {"journal"},
+    "cluster": {"journal"},
     "notebook": {"feeds", "simulation"},
     "cli": {"api", "feeds", "journal", "notebook", "simulation"},
 }
@@ -300,7 +301,7 @@ def test_importing_oms_loads_no_adapter_and_no_third_party_package_except_sorted
     assert outside <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("adapter", ["api", "client", "notebook"])
+@pytest.mark.parametrize("adapter", ["api", "client", "cluster", "notebook"])
 def test_importing_an_adapter_without_its_extra_prints_the_install_command(adapter: str) -> None:
     (package, *_) = sorted(extras.EXTRAS[adapter])
     script = f"import sys; sys.modules[{package!r}] = None; import oms.{adapter}"
@@ -396,7 +397,11 @@ def assigned_attributes(function: ast.AST) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "journal").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path for room in ("cluster", "journal") for path in sorted((ROOT / room).glob("*.py"))],
+    ids=lambda path: f"{path.parent.stem}.{path.stem}",
+)
 def test_a_journal_class_sets_all_its_attributes_in_init(path: Path) -> None:
     for each in ast.walk(ast.parse(path.read_text())):
         if isinstance(each, ast.ClassDef):

@@ -188,7 +188,7 @@ def test_a_response_that_changed_nothing_is_replayed_after_a_kill(tmp_path: Path
     kills_without_changes(tmp_path / "book.db", 2, random.Random(1))
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_responses_that_changed_nothing_are_replayed_after_fifty_kills(tmp_path: Path) -> None:
     kills_without_changes(tmp_path / "book.db", 50, random.Random(2))
 
@@ -203,11 +203,11 @@ def test_a_kill_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
     kills_under_load(tmp_path / "book.db", lives=2, writers=8, rng=random.Random(3))
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_a_hundred_kills_under_load_lose_and_repeat_nothing(tmp_path: Path) -> None:
     kills_under_load(tmp_path / "book.db", lives=100, writers=16, rng=random.Random(4))
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_a_retry_after_a_hundred_kills_gets_the_first_response(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 100, random.Random(2))

@@ -16,6 +16,8 @@ from support.api_server import Address, serving
 from support.chromium import visiting
 from support.ladder_page import DESK, HUGE, KEY, PHONE, add, review, serious_faults, shows
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address

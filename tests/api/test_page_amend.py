@@ -15,6 +15,8 @@ from support.chromium import visiting
 from support.engine_page import lists
 from support.ladder_page import DESK, HUGE, add, choose, review, serious_faults, shows
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address

@@ -20,6 +20,8 @@ from support.book_commands import commands, run
 from support.chromium import visiting
 from support.ladder_page import DESK, HUGE, choose, serious_faults, shows
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address

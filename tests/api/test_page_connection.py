@@ -14,6 +14,8 @@ from support.api_server import Address, serving
 from support.chromium import visiting
 from support.ladder_page import KEY, add, review, serious_faults, shows
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address
@@ -61,7 +63,6 @@ def test_the_ladder_contains_all_parts_of_a_snapshot(
         shows(page, "BUY", *[(str(price), "5") for price in range(11, 17)])
 
 
-@pytest.mark.slow
 def test_the_ladder_is_complete_again_after_a_restart_of_the_server(browser: Browser) -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)])

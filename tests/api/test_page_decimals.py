@@ -19,6 +19,8 @@ from support.api_server import Address
 from support.chromium import visiting
 from support.ladder_page import DESK, HUGE, PHONE, add, choose, review, serious_faults, shows
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address

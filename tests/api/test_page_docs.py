@@ -22,6 +22,8 @@ from support.chromium import visiting
 from support.engine_page import sign_in
 from support.ladder_page import HUGE, KEY, serious_faults
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address

@@ -24,6 +24,8 @@ from support.engine_page import cells, confirm, lists, sign_in, submit
 from support.ladder_page import DESK, HUGE, rows, serious_faults, shows
 from support.sessions import noon
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 engine = engine_page.engine
 open_address = engine_page.open_address
@@ -192,7 +194,6 @@ def test_a_problem_is_shown_at_its_field(page: Page, engine: MatchingEngine, sym
     assert len(engine) == 1
 
 
-@pytest.mark.slow
 def test_an_order_without_a_response_is_sent_again_with_the_same_key(
     page: Page, engine: MatchingEngine, symbol: str
 ) -> None:
@@ -293,7 +294,6 @@ def row_of(order: OpenOrder) -> list[str]:
     return [str(terms.order_id), owner, terms.side, shown, f"{filled:,}", f"{remaining:,}"]
 
 
-@pytest.mark.slow
 def test_after_a_reload_the_page_shows_the_fills_of_earlier_trades_as_far_as_the_service_has_them(
     browser: Browser,
 ) -> None:
@@ -415,7 +415,6 @@ FITS = """width => document.documentElement.scrollWidth <= width &&
         each.offsetParent === null || each.scrollWidth <= each.clientWidth + 1)"""
 
 
-@pytest.mark.slow
 def test_the_page_fits_its_window_and_has_no_serious_accessibility_fault(
     browser: Browser, open_address: Address, engine: MatchingEngine, symbol: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from oms import MatchingEngine, Side
@@ -10,6 +11,8 @@ from support.api_server import Address
 from support.chromium import visiting
 from support.engine_page import confirm
 from support.ladder_page import serious_faults
+
+pytestmark = pytest.mark.long
 
 browser = ladder_page.browser
 engine = engine_page.engine

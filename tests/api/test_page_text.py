@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
@@ -16,6 +17,8 @@ from oms import Order, OrderManagement, Side
 from support import ladder_page
 from support.api_server import Address
 from support.ladder_page import HUGE, add, choose, review, shows
+
+pytestmark = pytest.mark.long
 
 browser = ladder_page.browser
 om = ladder_page.om

@@ -13,6 +13,8 @@ from support.api_server import Address
 from support.chromium import visiting
 from support.ladder_page import HUGE, add, review
 
+pytestmark = pytest.mark.long
+
 browser = ladder_page.browser
 om = ladder_page.om
 address = ladder_page.address

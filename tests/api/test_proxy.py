@@ -108,6 +108,7 @@ def test_the_session_cookie_is_limited_to_the_root_path_and_is_removed_at_the_en
         assert dict(client.cookies) == {}
 
 
+@pytest.mark.long
 def test_the_page_is_live_and_trades_below_the_root_path(browser: Browser) -> None:
     with (
         behind(books(), api_key=KEY) as address,
@@ -127,6 +128,7 @@ def test_the_page_is_live_and_trades_below_the_root_path(browser: Browser) -> No
 # ---------------------------------------------------------------------- a wrongly configured proxy
 
 
+@pytest.mark.long
 def test_the_page_explains_that_the_proxy_forwards_another_host(
     browser: Browser,
 ) -> None:
@@ -150,6 +152,7 @@ def test_the_page_explains_that_the_proxy_forwards_another_host(
             expect(rejection).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_page_explains_that_the_proxy_forwards_no_websockets(browser: Browser) -> None:
     app = create_app(books(), Settings(checks_host=True))
     with (
@@ -161,6 +164,7 @@ def test_the_page_explains_that_the_proxy_forwards_no_websockets(browser: Browse
         expect(rejection).to_contain_text("The proxy in front of it must forward WebSockets.")
 
 
+@pytest.mark.long
 def test_the_page_shows_that_its_host_is_rejected_until_it_is_accepted_again(browser: Browser) -> None:
     app = create_app(books(), Settings(checks_host=True))
     with serving(app) as server, visiting(browser, server.http, "/#/JPM") as page:

@@ -88,8 +88,14 @@ class ServedMachine(EngineMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["in process", "coroutines"])
-@pytest.mark.parametrize("policy", SelfTradePrevention)
+@pytest.mark.parametrize("name", ["in process", pytest.param("coroutines", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        each if each is SelfTradePrevention.DECREMENT else pytest.param(each, marks=pytest.mark.long)
+        for each in SelfTradePrevention
+    ],
+)
 def test_a_random_walk_over_http_agrees_with_the_naive_engine(name: str, policy: SelfTradePrevention) -> None:
     contexts: list[Any] = []
 

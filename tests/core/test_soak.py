@@ -31,7 +31,7 @@ def churn(om: OrderManagement, rng: random.Random, first_id: int, calls: int) ->
             om.remove_order(removable_id)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_memory_does_not_grow_over_a_million_calls() -> None:
     om, rng = OrderManagement(), random.Random(1)
     tracemalloc.start()

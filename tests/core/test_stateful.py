@@ -20,7 +20,7 @@ def test_every_method_agrees_with_the_reference() -> None:
     run_state_machine_as_test(Machine, settings=settings(max_examples=150, stateful_step_count=40))
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_every_method_agrees_with_the_reference_over_a_hundred_thousand_steps() -> None:
     run_state_machine_as_test(
         Machine,

@@ -77,14 +77,14 @@ EVERYTHING = ".venv/bin/python -m pytest -q -n 2"
 @pytest.mark.parametrize("line", PYTEST)
 def test_the_files_and_marks_of_a_test_command_exist(line: str) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("-m", dest="mark", default="not long")
+    parser.add_argument("-m", dest="mark", default="not long and not soak")
     for option in ("-q", "-s"):
         parser.add_argument(option, action="store_true")
     parser.add_argument("-n", type=int)
     parser.add_argument("-k", dest="word", default="")
     parser.add_argument("paths", nargs="*")
     options = parser.parse_args(shlex.split(line)[3:])
-    assert set(re.findall(r"\w+", options.mark)) - {"not", "and", "or"} <= {"slow", "long"}
+    assert set(re.findall(r"\w+", options.mark)) - {"not", "and", "or"} <= {"slow", "long", "soak"}
     files = [ROOT / path.partition("::")[0] for path in options.paths]
     assert [path for path in files if not path.exists()] == []
     if options.word:
@@ -92,7 +92,7 @@ def test_the_files_and_marks_of_a_test_command_exist(line: str) -> None:
         assert re.search(rf"def test_\w*{options.word}", tests)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_example_of_a_single_test_passes() -> None:
     (line,) = [line for line in PYTEST if "::" in line]
     process = run(sys.executable, *shlex.split(line)[1:], "-q")
@@ -102,24 +102,29 @@ def test_the_example_of_a_single_test_passes() -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a project with the test settings of this project, and a fast, a slow, and a long test."""
+    """Create a project with the test settings of this project, and one test with each mark."""
     folder = tmp_path_factory.mktemp("project")
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"][
         "ini_options"
     ]
     marks = "\n    ".join(settings["markers"])
     (folder / "pytest.ini").write_text(
-        f"[pytest]\ntestpaths = tests\naddopts = -m 'not long'\nmarkers =\n    {marks}\n"
+        f"[pytest]\ntestpaths = tests\naddopts = -m 'not long and not soak'\nmarkers =\n    {marks}\n"
     )
     tests = folder / "tests" / "core"
     tests.mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "conftest.py", folder / "tests")
-    for name, mark in (("fast", ""), ("slow", "@pytest.mark.slow\n"), ("long", "@pytest.mark.long\n")):
+    for name, mark in (
+        ("fast", ""),
+        ("slow", "@pytest.mark.slow\n"),
+        ("long", "@pytest.mark.long\n"),
+        ("soak", "@pytest.mark.soak\n"),
+    ):
         (tests / f"test_{name}.py").write_text(f"import pytest\n{mark}def test_{name}():\n    pass\n")
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
@@ -127,9 +132,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tests/core", "fast"),
         ("tests/core/test_slow.py", ""),
         ("tests/core/test_slow.py::test_slow", "slow"),
-        ("tests/core -m 'not long'", "fast slow"),
+        ("tests/core -m 'not long and not soak'", "fast slow"),
         ("tests/core -k slow", "slow"),
         ("-m long", "long"),
+        ("-m soak", "soak"),
     ],
 )
 def test_slow_tests_are_left_out_only_if_the_command_names_folders(

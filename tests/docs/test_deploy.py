@@ -19,6 +19,8 @@ from oms import journal
 from support.deploy_page import PAGE, commands_in, file_on_page
 from support.deployment import Deployment
 
+pytestmark = pytest.mark.long
+
 UNITS = ["oms.service", "oms-backup.service", "oms-backup.timer"]
 MOST_EXPOSURE = 1.5  # on the scale of systemd-analyze, from 0 (safe) to 10
 
@@ -152,7 +154,6 @@ def count(deployment: Deployment, key: str) -> int:
     return int(httpx.get(f"{deployment.url}/count", headers=bearer(key), timeout=60).json()["count"])
 
 
-@pytest.mark.slow
 def test_the_installed_service_accepts_the_printed_key_and_stores_changes(deployment: Deployment) -> None:
     key = installed(deployment)
     assert deployment.status("/orders") == 401
@@ -163,7 +164,6 @@ def test_the_installed_service_accepts_the_printed_key_and_stores_changes(deploy
     assert json.loads(deployment.log().splitlines()[-1])["level"]
 
 
-@pytest.mark.slow
 def test_a_restored_backup_has_the_orders_of_its_time(deployment: Deployment) -> None:
     key = installed(deployment)
     send(deployment, key, 1)
@@ -180,7 +180,6 @@ def test_a_restored_backup_has_the_orders_of_its_time(deployment: Deployment) ->
     assert deployment.path("/var/lib/oms/damaged/oms.db").is_file()
 
 
-@pytest.mark.slow
 def test_old_backups_are_deleted_and_others_remain(deployment: Deployment) -> None:
     folder = deployment.path("/var/backups/oms")
     for name, days in (("2026-01-01T000000.db", 40), ("2026-02-01T000000.db", 2), ("before-upgrade.db", 40)):
@@ -190,7 +189,6 @@ def test_old_backups_are_deleted_and_others_remain(deployment: Deployment) -> No
     assert sorted(path.name for path in folder.iterdir()) == ["2026-02-01T000000.db", "before-upgrade.db"]
 
 
-@pytest.mark.slow
 def test_a_replaced_key_is_valid_until_its_entry_is_removed(deployment: Deployment) -> None:
     old = installed(deployment)
     keys = deployment.path("/etc/oms/keys.toml")
@@ -205,7 +203,6 @@ def test_a_replaced_key_is_valid_until_its_entry_is_removed(deployment: Deployme
     assert deployment.status("/count", new) == 200
 
 
-@pytest.mark.slow
 def test_the_service_is_not_ready_while_it_drains_and_still_accepts_changes(deployment: Deployment) -> None:
     key = installed(deployment)
     deployment.begin_to_stop()
@@ -214,7 +211,6 @@ def test_the_service_is_not_ready_while_it_drains_and_still_accepts_changes(depl
     deployment.stop()
 
 
-@pytest.mark.slow
 def test_the_service_has_every_metric_with_an_alert(deployment: Deployment) -> None:
     key = installed(deployment)
     send(deployment, key, 1)
@@ -227,7 +223,6 @@ def test_the_service_has_every_metric_with_an_alert(deployment: Deployment) -> N
     assert [label for label in sorted(labels) if f'{label}="' not in metrics] == []
 
 
-@pytest.mark.slow
 def test_the_container_s_variables_are_settings_and_its_health_check_works(deployment: Deployment) -> None:
     dockerfile = file_on_page("Dockerfile").replace("\\\n", " ")
     installed(deployment)

@@ -44,13 +44,13 @@ def pages(site: Path) -> dict[Path, Page]:
 # ------------------------------------------------------------------ the pages
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_site_builds_without_a_warning(built: tuple[Path, str]) -> None:
     _, warnings = built
     assert warnings == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_page_is_reachable_from_the_index(site: Path, pages: dict[Path, Page]) -> None:
     reached: set[Path] = set()
     unvisited = {(site / "index.html").resolve()}
@@ -65,7 +65,7 @@ def test_every_page_is_reachable_from_the_index(site: Path, pages: dict[Path, Pa
     assert {page.relative_to(site.resolve()).with_suffix("") for page in reached} >= sources
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_link_within_the_site_works(site: Path, pages: dict[Path, Page]) -> None:
     dead = {
         (page.path.name, str(target), anchor)
@@ -76,7 +76,7 @@ def test_every_link_within_the_site_works(site: Path, pages: dict[Path, Page]) -
     assert dead == set()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_page_loads_nothing_from_other_servers(pages: dict[Path, Page]) -> None:
     assert {load for page in pages.values() for load in page.loads if re.match(r"\w+:|//", load)} <= {"data:"}
 
@@ -107,7 +107,7 @@ def names_in(module: ModuleType) -> Iterator[str]:
             yield from (f"{module.__name__}.{name}.{method}" for method in methods)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
     missing = set(public_names()) - documented_names(site)
     assert missing == set(), "docs/reference/ must name them"
@@ -194,7 +194,7 @@ def test_a_link_between_source_files_is_valid(path: Path) -> None:
 # ------------------------------------------------------------------ the copy button
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("page", "start", "excluded"),
     [

@@ -53,7 +53,7 @@ def test_a_page_has_a_light_and_a_dark_picture(page: str) -> None:
     assert ImageStat.Stat(dark).median[0] < 55
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pictures_of_the_pages_are_the_same_in_each_run() -> None:
     first, second = page_pictures.pages(), page_pictures.pages()
     if not first:

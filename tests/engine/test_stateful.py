@@ -50,7 +50,7 @@ def test_every_verb_agrees_with_the_naive_engine(policy: SelfTradePrevention) ->
     run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=40))
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_every_verb_agrees_with_the_naive_engine_over_a_hundred_thousand_steps() -> None:
     run_state_machine_as_test(
         EngineMachine,

@@ -130,7 +130,7 @@ def test_a_file_with_a_flipped_bit_in_any_byte_is_rejected_or_has_its_original_s
     assert count_rejected(images, original, tmp_path, kind) > len(images) // 4
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @EACH_KIND
 def test_a_file_with_any_bit_flipped_is_rejected_or_has_its_original_state(
     kind: Kind, tmp_path: Path
@@ -145,8 +145,8 @@ def test_a_file_with_any_bit_flipped_is_rejected_or_has_its_original_state(
     [
         pytest.param(BOOKS, 13, id="books, some sizes"),
         pytest.param(ENGINE, 301, id="engine, some sizes"),
-        pytest.param(BOOKS, 1, id="books", marks=pytest.mark.long),
-        pytest.param(ENGINE, 1, id="engine", marks=pytest.mark.long),
+        pytest.param(BOOKS, 1, id="books", marks=pytest.mark.soak),
+        pytest.param(ENGINE, 1, id="engine", marks=pytest.mark.soak),
     ],
 )
 def test_a_file_truncated_anywhere_is_rejected(kind: Kind, every: int, tmp_path: Path) -> None:
@@ -179,8 +179,8 @@ def merged(base: bytes, log: bytes, folder: Path) -> bytes:
     [
         pytest.param(BOOKS, 53, id="books, some bytes"),
         pytest.param(ENGINE, 997, id="engine, some bytes"),
-        pytest.param(BOOKS, 1, id="books", marks=pytest.mark.long),
-        pytest.param(ENGINE, 53, id="engine", marks=pytest.mark.long),
+        pytest.param(BOOKS, 1, id="books", marks=pytest.mark.soak),
+        pytest.param(ENGINE, 53, id="engine", marks=pytest.mark.soak),
     ],
 )
 def test_a_damaged_log_is_rejected_or_opens_with_an_earlier_state(

@@ -186,7 +186,7 @@ def test_a_crash_never_separates_an_instrument_from_the_orders_that_it_converts(
     crashes(range(20_000, 20_200), tmp_path, durability, commands=CONVERSIONS)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @EACH_KIND
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 def test_thousands_of_crashes_lose_no_change_that_the_durability_protects(
@@ -196,7 +196,7 @@ def test_thousands_of_crashes_lose_no_change_that_the_durability_protects(
 
 
 SOME_STEPS = pytest.param(ENGINE, 13, id="engine, some steps")
-EACH_STEP = pytest.param(ENGINE, 1, id="engine", marks=pytest.mark.long)
+EACH_STEP = pytest.param(ENGINE, 1, id="engine", marks=pytest.mark.soak)
 
 
 @pytest.mark.slow

@@ -600,7 +600,7 @@ def rest(om: Any) -> None:
     [
         *((BOOKS, each, 1) for each in get_args(Durability)),
         (ENGINE, "full", 19),
-        *(pytest.param(ENGINE, each, 1, marks=pytest.mark.long) for each in get_args(Durability)),
+        *(pytest.param(ENGINE, each, 1, marks=pytest.mark.soak) for each in get_args(Durability)),
     ],
     ids=lambda value: value.name if isinstance(value, Kind) else str(value),
 )

@@ -104,7 +104,7 @@ def test_acknowledged_changes_survive_a_hundred_kills(kind: Kind, tmp_path: Path
     kill_many(34, tmp_path, seed=1, kind=kind)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @EACH_KIND
 def test_acknowledged_changes_survive_a_thousand_kills(kind: Kind, tmp_path: Path) -> None:
     kill_many(334, tmp_path, seed=2, kind=kind)

@@ -225,7 +225,7 @@ DAMAGED = r"it differs from event|its trade, or a fill, is missing|write a reado
 
 HOW = ["crash", "full", "io", "short"]
 SOME = [(how, every) for how, every in zip(HOW, (5, 11, 11, 11), strict=True)]
-ALL = [pytest.param(how, 1, marks=pytest.mark.long) for how in HOW]
+ALL = [pytest.param(how, 1, marks=pytest.mark.soak) for how in HOW]
 
 
 @pytest.mark.parametrize(("how", "every"), [*SOME, *ALL])

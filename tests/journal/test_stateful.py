@@ -156,7 +156,7 @@ class EngineJournalMachine(EngineMachine):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("durability", "examples"),
-    [("full", 5), *(pytest.param(each, 500, marks=pytest.mark.long) for each in ("full", "batched", "off"))],
+    [("full", 5), *(pytest.param(each, 500, marks=pytest.mark.soak) for each in ("full", "batched", "off"))],
 )
 def test_every_verb_of_a_matching_engine_agrees_with_the_naive_engine_across_crashes(
     durability: Durability, examples: int
@@ -177,7 +177,7 @@ def test_every_verb_of_a_matching_engine_agrees_with_the_naive_engine_across_cra
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-@pytest.mark.parametrize("examples", [30, pytest.param(2_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [30, pytest.param(2_000, marks=pytest.mark.soak)])
 def test_every_method_agrees_with_the_reference_book_across_crashes(
     durability: Durability, examples: int
 ) -> None:

@@ -1,0 +1,41 @@
+"""How long to repeat an attempt, and how long to pause between two attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic, sleep
+
+__all__ = ["Patience"]
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25  # seconds
+
+
+class Patience:
+    """A time limit for attempts.
+
+    Attempts are repeated for `seconds` seconds. The pauses between them grow from 10 ms to 250 ms. Tests pass
+    another `clock` and another `pause`.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = monotonic,
+        pause: Callable[[float], object] = sleep,
+    ) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._pause = pause
+
+    def attempts(self) -> Iterator[int]:
+        """Yield the number of each attempt, and pause before each but the first.
+
+        There is at least one attempt. The last one begins before the time limit. O(1) for each attempt.
+        """
+        end, length, number = self._clock() + self.seconds, _FIRST_PAUSE, 1
+        yield number
+        while self._clock() + length < end:
+            self._pause(length)
+            length = min(2 * length, _LONGEST_PAUSE)
+            number += 1
+            yield number

@@ -1,0 +1,175 @@
+"""What a cluster must guarantee before a journal trusts it, and how this is checked.
+
+The problem: by default, a NATS server acknowledges a message before it is on the disk, and syncs it up to two
+minutes later. If machines lose power, acknowledged changes are lost. A stream can also have only one replica,
+or a limit after which it deletes messages.
+
+What does not work: asking the servers over the ordinary connection. The response to a client says nothing
+about `sync_interval`. Measuring the time of a sync does not work either, because fast disks and slow networks
+cannot be told apart.
+
+The solution: the servers report their configuration to the system account, and at their monitoring URL. The
+operator passes one of the two. Each server of the stream must say that it syncs before it acknowledges. A
+server that is down cannot answer, so after the stream was created, a majority is enough.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from oms.errors import InvalidArgumentError
+
+__all__ = [
+    "MINIMUM_REPLICAS",
+    "ServerReport",
+    "check_replicas",
+    "fetch_report",
+    "report_of",
+    "server_problems",
+    "stream_config",
+    "stream_problems",
+]
+
+_log = logging.getLogger("oms.cluster")
+
+MINIMUM_REPLICAS = 3
+_MINIMUM_VERSION = (2, 12)
+_WINDOW = 120 * 10**9  # nanoseconds in which the servers recognize a repeated message id
+_SECONDS = 5.0  # for a request to a monitoring URL
+
+
+class ServerReport(NamedTuple):
+    """What a server says about itself. `syncs` is True if it syncs each message before it acknowledges it."""
+
+    name: str
+    version: str
+    syncs: bool
+
+    def problems(self) -> list[str]:
+        """Return the reasons why the server is not safe."""
+        problems: list[str] = []
+        if _version(self.version) < _MINIMUM_VERSION:
+            problems.append(f"server {self.name} has version {self.version}, and 2.12 or later is needed")
+        if not self.syncs:
+            problems.append(
+                f"server {self.name} acknowledges a message before it is on the disk; "
+                "set sync_interval: always in the block jetstream of its configuration"
+            )
+        return problems
+
+
+def report_of(content: Mapping[str, Any]) -> ServerReport:
+    """Read the report of a server from the system account, or from `/varz` at its monitoring URL.
+
+    Raises LookupError or TypeError if it is not a report.
+    """
+    if "server" in content:  # from the system account
+        server, config = content["server"], content["data"].get("config")
+        return ServerReport(str(server["name"]), str(server["ver"]), _syncs(config))
+    config = content["jetstream"].get("config")
+    return ServerReport(str(content["server_name"]), str(content["version"]), _syncs(config))
+
+
+def _syncs(config: Mapping[str, Any] | None) -> bool:
+    return config is not None and config.get("sync_always") is True
+
+
+def fetch_report(url: str) -> ServerReport | None:
+    """Read the report of the server with this monitoring URL, or return None if it does not answer.
+
+    Raises InvalidArgumentError unless the URL begins with http:// or https://.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise InvalidArgumentError("monitoring", url, "URLs that begin with http:// or https://")
+    try:
+        with urlopen(f"{url.rstrip('/')}/varz", timeout=_SECONDS) as response:  # noqa: S310  # checked above
+            return report_of(json.load(response))
+    except (URLError, OSError, ValueError, LookupError, TypeError) as error:
+        _log.debug("%s does not report the configuration of its server: %s", url, error)
+        return None
+
+
+def _version(text: str) -> tuple[int, ...]:
+    numbers = text.partition("-")[0].split(".")[:2]
+    return tuple(int(number) if number.isdigit() else 0 for number in numbers)
+
+
+def server_problems(reports: Iterable[ServerReport], peers: Sequence[str] | None, replicas: int) -> list[str]:
+    """Return the reasons why the servers are not safe.
+
+    `peers` are the names of the stream's servers. Before the stream exists, it is None, and all `replicas`
+    servers must have reported.
+    """
+    by_name = {report.name: report for report in reports}
+    problems = [problem for report in sorted(by_name.values()) for problem in report.problems()]
+    if peers is None:
+        if len(by_name) < replicas:
+            problems.append(f"{len(by_name)} of {replicas} servers have reported their configuration")
+        return problems
+    reported = [name for name in peers if name in by_name]
+    if len(reported) <= len(peers) // 2:
+        problems.append(
+            f"{len(reported)} of the {len(peers)} servers of the stream have reported their configuration, "
+            "and a majority is needed"
+        )
+    return problems
+
+
+def stream_config(stream: str, shard: str, replicas: int) -> dict[str, Any]:
+    """Return the configuration of a shard's stream. It stores messages in files, and never deletes one."""
+    return {
+        "name": stream,
+        "subjects": [f"oms.{shard}.>"],
+        "num_replicas": replicas,
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "max_age": 0,
+        "max_msgs_per_subject": -1,
+        "max_msg_size": -1,
+        "duplicate_window": _WINDOW,
+        "deny_delete": True,
+        "deny_purge": True,
+        "allow_direct": True,
+    }
+
+
+_OTHER_FIELDS: Mapping[str, Any] = {
+    "sealed": False,
+    "no_ack": False,
+    "allow_rollup_hdrs": False,
+    "allow_msg_ttl": False,
+    "allow_msg_counter": False,
+    "mirror": None,
+    "sources": None,
+    "subject_transform": None,
+    "persist_mode": "default",
+    "first_seq": 0,
+}
+"""Further fields of a stream's configuration, each with the value that it must have, or must not mention."""
+
+
+def stream_problems(config: Mapping[str, Any], needed: Mapping[str, Any]) -> list[str]:
+    """Return the differences between the configuration of a stream and the one that a journal needs."""
+    problems: list[str] = []
+    for field, value in {**needed, **_OTHER_FIELDS}.items():
+        actual = config.get(field, value if field in _OTHER_FIELDS else None)
+        is_right = actual >= value if field == "num_replicas" and type(actual) is int else actual == value
+        if not is_right and not (field in _OTHER_FIELDS and not actual):
+            problems.append(f"{field} of the stream is {json.dumps(actual)}, not {json.dumps(value)}")
+    return problems
+
+
+def check_replicas(replicas: object, *, unsafe: bool) -> None:
+    """Raise InvalidArgumentError unless the number of replicas is allowed."""
+    least = 1 if unsafe else MINIMUM_REPLICAS
+    if type(replicas) is not int or replicas not in range(least, 6):
+        remedy = "" if unsafe else "pass unsafe=True to test with fewer"
+        raise InvalidArgumentError("replicas", replicas, f"an int in {least}..5", remedy)

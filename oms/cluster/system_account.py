@@ -1,0 +1,65 @@
+"""The configuration of the servers, as they report it to the system account of their cluster."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from oms.cluster.event_loop import EventLoop
+from oms.cluster.requirements import ServerReport, report_of
+from oms.errors import JournalError
+
+__all__ = ["system_reports"]
+
+_log = logging.getLogger("oms.cluster")
+
+_PING = "$SYS.REQ.SERVER.PING.JSZ"
+_LONGEST, _LISTEN = 20.0, 2.0  # seconds for everything, and for the next answer
+_OPTIONS: Mapping[str, Any] = {"max_reconnect_attempts": 2, "reconnect_time_wait": 0.1, "connect_timeout": 2}
+
+
+def system_reports(servers: Sequence[str], system: Mapping[str, Any], place: str) -> list[ServerReport]:
+    """Return the reports of all servers of the cluster that answer within two seconds of the last answer.
+
+    `system` contains the arguments of `nats.connect` for the system account. Raises JournalError if no server
+    accepts them.
+    """
+    loop = EventLoop("oms cluster system account", place)
+    try:
+        return loop.run(partial(_ask, list(servers), system, place), _LONGEST)
+    except (NatsError, OSError, RuntimeError) as error:
+        problem = str(error) or "no server answers"
+        raise JournalError(place, f"the system account cannot be used: {problem}") from error
+    finally:
+        loop.close()
+
+
+async def _ask(servers: list[str], system: Mapping[str, Any], place: str) -> list[ServerReport]:
+    client, reports = Client(), list[ServerReport]()
+
+    async def note(error: Exception) -> None:
+        _log.debug("%s: system account: %s", place, error)
+
+    try:
+        await client.connect(servers, error_cb=note, **{**_OPTIONS, **system})
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future
+        await client.publish(_PING, json.dumps({"config": True}).encode(), reply=inbox)
+        with suppress(NatsError):  # the time is over, or nobody may answer
+            size: int | None = None
+            while size is None or len(reports) < size:
+                answer = await subscription.next_msg(timeout=_LISTEN)
+                with suppress(LookupError, TypeError, ValueError):
+                    content = json.loads(answer.data)
+                    reports.append(report_of(content))
+                    size = content["data"]["meta_cluster"]["cluster_size"]
+    finally:
+        await client.close()
+    return reports

@@ -1,0 +1,198 @@
+"""What makes a cluster safe, and how a problem is described."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from oms import InvalidArgumentError
+from oms.cluster.requirements import (
+    ServerReport,
+    check_replicas,
+    fetch_report,
+    report_of,
+    server_problems,
+    stream_config,
+    stream_problems,
+)
+
+SAFE = [ServerReport(f"n{number}", "2.15.1", syncs=True) for number in range(3)]
+PEERS = ["n0", "n1", "n2"]
+NEEDED = stream_config("oms-main", "main", 3)
+
+
+def test_three_servers_that_sync_are_safe() -> None:
+    assert server_problems(SAFE, None, 3) == []
+    assert server_problems(SAFE, PEERS, 3) == []
+    assert server_problems([*SAFE, *SAFE], PEERS, 3) == []
+
+
+@pytest.mark.parametrize("peers", [None, PEERS])
+def test_every_server_that_does_not_sync_is_named(peers: list[str] | None) -> None:
+    reports = [SAFE[0], *(each._replace(syncs=False) for each in SAFE[1:])]
+    problems = server_problems(reports, peers, 3)
+    assert [problem.partition(";")[0] for problem in problems] == [
+        f"server {name} acknowledges a message before it is on the disk" for name in ("n1", "n2")
+    ]
+    assert "sync_interval: always" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "is_allowed"),
+    [
+        ("2.12.0", True),
+        ("2.12.0-beta.1", True),
+        ("2.15.1", True),
+        ("3.0.0", True),
+        ("2.11.9", False),
+        ("2.9", False),
+        ("1.99.0", False),
+        ("x", False),
+        ("", False),
+    ],
+)
+def test_a_server_must_have_version_2_12_or_later(version: str, is_allowed: bool) -> None:
+    problems = server_problems([*SAFE[:2], SAFE[2]._replace(version=version)], PEERS, 3)
+    expected = [] if is_allowed else [f"server n2 has version {version}, and 2.12 or later is needed"]
+    assert problems == expected
+
+
+def test_all_servers_must_report_before_the_stream_exists_and_a_majority_afterwards() -> None:
+    assert server_problems(SAFE[:2], None, 3) == ["2 of 3 servers have reported their configuration"]
+    assert server_problems(SAFE[:2], PEERS, 3) == []
+    [problem] = server_problems(SAFE[:1], PEERS, 3)
+    assert problem.startswith("1 of the 3 servers of the stream have reported")
+    [problem] = server_problems([each._replace(name=f"other {each.name}") for each in SAFE], PEERS, 3)
+    assert problem.startswith("0 of the 3 servers of the stream have reported")
+
+
+def test_a_stream_with_the_needed_configuration_is_safe() -> None:
+    answer = {**NEEDED, "sealed": False, "consumer_limits": {}, "metadata": {"_nats.ver": "2.15.1"}}
+    assert stream_problems(answer, NEEDED) == []
+    assert stream_problems({**answer, "num_replicas": 5}, NEEDED) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("subjects", ["oms.other.>"]),
+        ("num_replicas", 1),
+        ("storage", "memory"),
+        ("retention", "workqueue"),
+        ("discard", "old"),
+        ("max_msgs", 1_000),
+        ("max_bytes", 1_000),
+        ("max_age", 1),
+        ("max_msgs_per_subject", 1),
+        ("deny_delete", False),
+        ("deny_purge", False),
+        ("duplicate_window", 1),
+        ("sealed", True),
+        ("no_ack", True),
+        ("allow_rollup_hdrs", True),
+        ("allow_msg_ttl", True),
+        ("mirror", {"name": "other"}),
+        ("sources", [{"name": "other"}]),
+        ("subject_transform", {"src": ">", "dest": "x"}),
+        ("persist_mode", "async"),
+        ("first_seq", 5),
+    ],
+)
+def test_each_other_setting_of_a_stream_is_named(field: str, value: object) -> None:
+    problem = f"{field} of the stream is {json.dumps(value)}, not "
+    [text] = stream_problems({**NEEDED, field: value}, NEEDED)
+    assert text.startswith(problem)
+
+
+def test_a_missing_setting_is_named() -> None:
+    config = {name: value for name, value in NEEDED.items() if name != "deny_delete"}
+    assert stream_problems(config, NEEDED) == ["deny_delete of the stream is null, not true"]
+
+
+@pytest.mark.parametrize("replicas", [0, 1, 2, 6, True, 3.0, None, "3"])
+def test_fewer_than_three_replicas_are_rejected(replicas: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"replicas must be an int in 3\.\.5.*unsafe=True"):
+        check_replicas(replicas, unsafe=False)
+
+
+def test_one_replica_is_allowed_only_with_unsafe() -> None:
+    for replicas in (3, 4, 5):
+        check_replicas(replicas, unsafe=False)
+    check_replicas(1, unsafe=True)
+    with pytest.raises(InvalidArgumentError, match=r"replicas must be an int in 1\.\.5, not 0"):
+        check_replicas(0, unsafe=True)
+
+
+VARZ = {"server_name": "n0", "version": "2.15.1", "jetstream": {"config": {"sync_always": True}}}
+REPORT = {
+    "server": {"name": "n0", "ver": "2.15.1"},
+    "data": {"config": {"sync_always": True, "sync_interval": 120_000_000_000}},
+}
+
+
+@pytest.mark.parametrize("content", [VARZ, REPORT])
+def test_a_report_is_read(content: dict[str, Any]) -> None:
+    assert report_of(content) == SAFE[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {**VARZ, "jetstream": {"config": {"sync_interval": 1}}},
+        {**VARZ, "jetstream": {}},
+        {**VARZ, "jetstream": {"config": {"sync_always": "true"}}},
+        {**REPORT, "data": {"disabled": True}},
+    ],
+)
+def test_a_server_that_does_not_say_that_it_syncs_does_not_sync(content: dict[str, Any]) -> None:
+    assert report_of(content) == SAFE[0]._replace(syncs=False)
+
+
+@contextmanager
+def serving(body: bytes, status: int = 200) -> Iterator[str]:
+    """Return a context manager that serves this body, and yields the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_report = self.path == "/varz"
+            self.send_response(status if is_report else 404)
+            self.end_headers()
+            self.wfile.write(body if is_report else b"")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as in the base class
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("suffix", ["", "/"])
+def test_a_report_is_fetched_from_a_monitoring_url(suffix: str) -> None:
+    with serving(json.dumps(VARZ).encode()) as url:
+        assert fetch_report(url + suffix) == SAFE[0]
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"x", 200), (b"[]", 200), (b"{}", 200), (b"{}", 503)])
+def test_a_response_that_is_not_a_report_is_no_report(body: bytes, status: int) -> None:
+    with serving(body, status) as url:
+        assert fetch_report(url) is None
+
+
+def test_a_server_that_does_not_answer_gives_no_report() -> None:
+    assert fetch_report("http://127.0.0.1:1") is None
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "nats://127.0.0.1:4222", ""])
+def test_a_url_with_another_scheme_is_rejected(url: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="monitoring must be URLs that begin with http"):
+        fetch_report(url)
