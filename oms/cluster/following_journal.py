@@ -22,6 +22,7 @@ from oms.cluster.log_journal import LogJournal
 from oms.cluster.message import Content, Head
 from oms.cluster.patience import Patience
 from oms.cluster.replicated_log import ReplicatedLog
+from oms.cluster.snapshots import SnapshotStore
 from oms.errors import JournalError
 
 __all__ = ["FollowingJournal"]
@@ -30,9 +31,15 @@ __all__ = ["FollowingJournal"]
 class FollowingJournal(LogJournal):
     """A journal that follows a log, until it takes over. See LogJournal for the arguments and the errors."""
 
-    def __init__(self, log: ReplicatedLog, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        log: ReplicatedLog,
+        *,
+        patience: Patience | None = None,
+        snapshots: SnapshotStore | None = None,
+    ) -> None:
         self._noted: list[Content] | None = None  # while it is opened, its books read all events anyway
-        super().__init__(log, read_only=True, patience=patience)
+        super().__init__(log, read_only=True, patience=patience, snapshots=snapshots)
         self._noted = []
         self._follows = True
 

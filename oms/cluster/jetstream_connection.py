@@ -105,6 +105,17 @@ class JetStreamConnection:
         """Publish a message, and return the response. Raises ApiError, and those in FAILURES."""
         return self._run(partial(self._answer, subject, payload, headers))
 
+    def call(self, function: Callable[[Client], Coroutine[Any, Any, T]], seconds: float) -> T:
+        """Call an asynchronous function with the connection. Raises UnavailableError if it fails."""
+
+        async def run() -> T:
+            return await function(await self._connected())
+
+        try:
+            return self._loop.run(run, seconds)
+        except FAILURES as error:
+            raise UnavailableError(text_of(error)) from error
+
     def batch(self, stream: str, content: Mapping[str, object], limit: int) -> list[Stored]:
         """Return up to `limit` messages of a stream that one request gets. Any machine may answer.
 
