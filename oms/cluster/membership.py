@@ -93,8 +93,8 @@ class Membership:
 
         With `is_leaving`, the others no longer expect this worker to claim a shard.
 
-        Raises UnavailableError if the bucket cannot be reached. Raises ReplacedError if another worker has the
-        name of this one.
+        Raises UnavailableError if the bucket cannot be reached. Raises ReplacedError if another worker has
+        the name of this one.
         """
         self.me = self.me._replace(is_leaving=is_leaving)
         began, has_lapsed = self._clock(), self.remaining_seconds <= 0
@@ -109,7 +109,7 @@ class Membership:
         self._renewed = began
 
     def _beat(self, reports: Mapping[str, ShardReport]) -> None:
-        beat = self.me._replace(count=self.me.count + 1, shards=reports)
+        beat = self.me._replace(beats=self.me.beats + 1, shards=reports)
         try:
             revision = self._bucket.put(beat.key, beat.encode(), beat.revision)
         except ConflictError:
@@ -127,7 +127,7 @@ class Membership:
             return 0
         present = read_registry({entry.key: entry}).workers.get(self.me.name)
         is_own = present is not None and present.incarnation == self.me.incarnation
-        if self.me.count > 0 and not is_own:
+        if self.me.beats > 0 and not is_own:
             raise ReplacedError(f"another worker has started under the name {self.me.name}")
         return entry.revision
 

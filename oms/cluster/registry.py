@@ -37,7 +37,7 @@ CLUSTER, _WORKER, _SHARD = "cluster", "worker.", "shard."
 class ShardReport(NamedTuple):
     """What a worker says about its copy of a shard.
 
-    `position` is that of the last message that the worker has, and `sequence` is the number of the last event.
+    `position` is that of the last message that the worker has, and `sequence` the number of the last event.
     `hashes` contains its latest state hashes, by the number of the last event. `problem` says why the worker
     does not serve the shard, or is None.
     """
@@ -50,7 +50,7 @@ class ShardReport(NamedTuple):
 
 
 class Heartbeat(NamedTuple):
-    """The entry of a worker. `count` grows with each beat, and `revision` is that of the entry.
+    """The entry of a worker. `beats` grows with each beat, and `revision` is that of the entry.
 
     `is_leaving` is True if the worker gives up its shards before it ends.
     """
@@ -60,7 +60,7 @@ class Heartbeat(NamedTuple):
     url: str
     is_standby: bool = False
     is_leaving: bool = False
-    count: int = 0
+    beats: int = 0
     shards: Mapping[str, ShardReport] = {}
     revision: int = 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from support.worker_cluster import WorkerCluster
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerCluster]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> WorkerCluster:
     """A cluster in memory, whose bucket the command opens instead of one at a server."""
     cluster = WorkerCluster(("s1", "s2"))
     agreed(BucketConnection(cluster.bucket), cluster.names, engine=False)
@@ -26,7 +25,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerCluster]:
         return Watched(cluster)
 
     monkeypatch.setattr(jetstream_bucket, "JetStreamBucket", opened)
-    yield cluster
+    return cluster
 
 
 class Watched(BucketConnection):

@@ -1,8 +1,7 @@
-"""The lease of a worker, and the claims of shards, with a bucket in memory and a clock that the tests move."""
+"""The lease of a worker, and its claims of shards, with a bucket in memory and a clock that tests move."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -338,5 +337,4 @@ class MembershipMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.slow)])
 def test_at_most_one_worker_owns_a_shard_at_any_time_and_in_the_end_one_does(examples: int) -> None:
     limits = settings(max_examples=examples, stateful_step_count=60, suppress_health_check=list(HealthCheck))
-    machine: Callable[[], RuleBasedStateMachine] = MembershipMachine
-    run_state_machine_as_test(machine, settings=limits)
+    run_state_machine_as_test(MembershipMachine, settings=limits)

@@ -24,7 +24,7 @@ CLAIM = Claim("s1", "a", "life", "http://a", 4)
 
 
 def test_entries_are_read_as_they_were_written() -> None:
-    values = {
+    values: dict[str, ClusterEntry | Heartbeat | Claim] = {
         CLUSTER: ClusterEntry(("s1", "s2"), True),
         BEAT.key: BEAT,
         CLAIM.key: CLAIM,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -248,5 +247,4 @@ class WorkerMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_no_acknowledged_change_is_lost_whatever_stops_and_fails(examples: int) -> None:
     limits = settings(max_examples=examples, stateful_step_count=40, suppress_health_check=list(HealthCheck))
-    machine: Callable[[], RuleBasedStateMachine] = WorkerMachine
-    run_state_machine_as_test(machine, settings=limits)
+    run_state_machine_as_test(WorkerMachine, settings=limits)

@@ -40,9 +40,10 @@ def add(workers: Processes, name: str, order_id: int) -> int:
     return workers.request(name, "POST", "/shards/s1/orders", json=order).status_code
 
 
-def ids(workers: Processes, name: str) -> list[int]:
+def ids(workers: Processes, name: str) -> list[int] | None:
+    """Return the ids of the resting orders, or None if the worker does not answer for the shard."""
     response = workers.request(name, "GET", "/shards/s1/orders")
-    return [each["order_id"] for each in response.json()["orders"]]
+    return [each["order_id"] for each in response.json()["orders"]] if response.status_code == 200 else None
 
 
 def status(nats: NatsCluster) -> tuple[int, dict[str, Any]]:

@@ -34,7 +34,8 @@ class Processes:
 
     def __init__(self, nats: NatsCluster, folder: Path) -> None:
         self._nats, self._folder = nats, folder
-        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.processes: dict[str, subprocess.Popen[str]] = {}  # the latest process of each name
+        self.all: list[subprocess.Popen[str]] = []
         self.urls: dict[str, str] = {}
 
     def start(self, name: str, *options: str) -> str:
@@ -46,6 +47,7 @@ class Processes:
         with (self._folder / f"{name}.log").open("a") as log:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self.processes[name] = process
+        self.all.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith(f"worker {name} serves http://127.0.0.1:"), self.log(name)
@@ -77,7 +79,7 @@ def running_processes(nats: NatsCluster, folder: Path) -> Iterator[Processes]:
     try:
         yield processes
     finally:
-        for process in processes.processes.values():
+        for process in processes.all:
             process.kill()
             process.wait()
             if process.stdout is not None:

@@ -47,8 +47,9 @@ class Lag(NamedTuple):
 class Replica:
     """The copy of the shard `shard`, with the books on this journal. Close it in the end.
 
-    `create` returns the application. `every` and `quiet_seconds` are those of StateHashes. Raises JournalError if the journal cannot be read.
-    O(n) for n events in the log.
+    `create` returns the application. `every` and `quiet_seconds` are those of StateHashes.
+
+    Raises JournalError if the journal cannot be read. O(n) for n events in the log.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class Replica:
     def follow(self) -> None:
         """Apply what the owner has appended to the log. Do nothing if this copy is the owner.
 
-        Raises JournalError if the log cannot be read, and the next call then continues. If a message cannot be
-        applied, `problem` says why, and the copy must be closed.
+        Raises JournalError if the log cannot be read, and the next call then continues. If a message cannot
+        be applied, `problem` says why, and the copy must be closed.
         """
         with self._lock:
             if not (self.is_owner or self.is_closed or self.problem):
@@ -111,12 +112,12 @@ class Replica:
             self.is_owner = True
 
     def _apply(self, contents: list[Content]) -> None:
-        try:
-            for content in contents:
+        for content in contents:
+            try:
                 self._apply_one(content)
-        except OmsError as error:
-            self._refuse(f"message {content.head.position} cannot be applied: {error}")
-            raise
+            except OmsError as error:
+                self._refuse(f"message {content.head.position} cannot be applied: {error}")
+                raise
 
     def _apply_one(self, content: Content) -> None:
         ledger, events = self.books._ledger, tuple(content.events())
@@ -142,10 +143,10 @@ class Replica:
             return
         sequence = difference(self._hashes.latest, owner.hashes)
         if sequence is not None:
+            own, other = self._hashes.latest[sequence], owner.hashes[sequence]
             self._refuse(
-                f"its state after event {sequence} has the hash {self._hashes.latest[sequence][:16]}..., and that"
-                f" of the owner has {owner.hashes[sequence][:16]}...; one of them is wrong, so compare both with"
-                " a replay of the log"
+                f"its state after event {sequence} has the hash {own[:16]}..., and that of the owner has"
+                f" {other[:16]}...; one of them is wrong, so compare both with a replay of the log"
             )
 
     def _refuse(self, problem: str) -> None:

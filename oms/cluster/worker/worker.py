@@ -10,6 +10,7 @@ warm when the present owner hands over. A standby follows all shards.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -179,7 +180,7 @@ class Worker:
 
     def _is_able(self, shard: str) -> bool:
         replica = self.replicas.get(shard)
-        is_refused = self._clock() < self._refused.get(shard, self._clock())
+        is_refused = self._clock() < self._refused.get(shard, -math.inf)
         return not is_refused and (replica is None or replica.problem is None)
 
     def _open_wanted(self) -> None:
