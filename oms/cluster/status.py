@@ -63,8 +63,8 @@ class ClusterStatus(NamedTuple):
 
     @property
     def is_right(self) -> bool:
-        """True if each shard has an owner, and no copy is known to be wrong."""
-        return all(shard.problem is None for shard in self.shards)
+        """True if there are shards, each of them has an owner, and no copy is known to be wrong."""
+        return bool(self.shards) and all(shard.problem is None for shard in self.shards)
 
 
 def read_status(
@@ -74,15 +74,18 @@ def read_status(
     clock: Callable[[], float] = monotonic,
     pause: Callable[[float], object] = sleep,
 ) -> ClusterStatus:
-    """Return the state of a cluster. Watch it until all workers have shown that they are alive.
+    """Return the state of a cluster. Watch it for at most `seconds` seconds, or until everything is right.
 
-    A worker that does not change its heartbeat for `seconds` seconds is dead. Raises UnavailableError if the
+    A worker that does not change its heartbeat in this time is dead. Raises UnavailableError if the
     bucket cannot be reached. O(n) for n entries, for each read.
     """
     end = clock() + seconds
     registry = first = read_registry(bucket.entries())
     live: set[str] = set()
-    while clock() < end and live != {name for name, each in registry.workers.items() if not each.is_leaving}:
+    while True:
+        status = _status(registry, {name: registry.workers[name] for name in sorted(live)})
+        if clock() >= end or (status.is_right and not status.dead):
+            return status
         pause(_PAUSE)
         registry = read_registry(bucket.entries())
         for name, heartbeat in registry.workers.items():
@@ -90,7 +93,6 @@ def read_status(
             if before is None or heartbeat.revision > before.revision:
                 live.add(name)
         live &= set(registry.workers)
-    return _status(registry, {name: registry.workers[name] for name in sorted(live)})
 
 
 def _status(registry: Registry, live: Mapping[str, Heartbeat]) -> ClusterStatus:

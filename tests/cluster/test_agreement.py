@@ -7,6 +7,7 @@ import pytest
 from oms import InvalidArgumentError, JournalError
 from oms.cluster.agreement import agreed, default_names
 from support.memory_bucket import BucketConnection, BucketFaults, MemoryBucket
+from support.replicated_log import impatient
 
 
 def test_the_first_program_with_names_decides_and_the_others_accept_it() -> None:
@@ -36,9 +37,12 @@ def test_two_programs_that_decide_at_the_same_time_agree() -> None:
     assert agreed(first, ("s1",), engine=True) == (("s1",), True)
 
 
-def test_an_unreachable_bucket_is_an_error() -> None:
+def test_an_unreachable_bucket_is_tried_for_some_time_and_is_then_an_error() -> None:
+    bucket = BucketConnection(MemoryBucket(), BucketFaults(unreadable=1.0))
     with pytest.raises(JournalError, match="its shards are unknown: no leader"):
-        agreed(BucketConnection(MemoryBucket(), BucketFaults(unreadable=1.0)), ("s1",), engine=False)
+        agreed(bucket, ("s1",), engine=False, patience=impatient())
+    flaky = BucketConnection(MemoryBucket(), BucketFaults(0.5, 0.5, 0.0, 0.5), seed=1)
+    assert agreed(flaky, ("s1",), engine=False, patience=impatient(100)) == (("s1",), False)
 
 
 @pytest.mark.parametrize("number", [0, 1001, True, "8"])
