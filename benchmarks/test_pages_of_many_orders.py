@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import httpx
+
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app, server
+from oms.client import Client
 
 FEW, MANY = 1_000, 1_000_000
 SYMBOLS = 50
@@ -29,9 +37,6 @@ SELECTIONS = {
 
 def serve(count: int) -> None:
     """Run the service with this number of orders. Print its port."""
-    from oms import Order, OrderManagement, Side  # noqa: PLC0415  # the client process does not need it
-    from oms.api import Settings, create_app, server  # noqa: PLC0415  # as above
-
     om = OrderManagement()
     om.add_orders(
         Order(n * 7919 % count, f"S{n % SYMBOLS}", list(Side)[n // SYMBOLS % 2], 10, 1_000 + n % 3_000)
@@ -45,13 +50,6 @@ def serve(count: int) -> None:
 
 def read(few: str, many: str) -> None:
     """Read pages and all orders. Print the times and the peak memory as JSON."""
-    import resource  # noqa: PLC0415  # not available on every platform
-    import time  # noqa: PLC0415  # only the client process needs it
-
-    import httpx  # noqa: PLC0415  # as above
-
-    from oms.client import Client  # noqa: PLC0415  # as above
-
     times: dict[str, dict[str, float]] = {"few": {}, "many": {}}
     with httpx.Client(timeout=60) as http:
         for name, selection in SELECTIONS.items():

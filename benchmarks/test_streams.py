@@ -30,6 +30,10 @@ from typing import NamedTuple
 
 import pytest
 
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app, server
+from timed_requests import connect, send
+
 STREAMS, FILLS, ORDERS, ROUNDS = 50, 30_000, 1_000_000, 5
 IDLE_SECONDS = 1.0
 
@@ -64,9 +68,6 @@ def _here(call: str) -> subprocess.Popen[str]:
 
 def serve() -> None:
     """Run the server with 1,000,000 orders of one symbol. Add 30,000 of the symbol in each line of stdin."""
-    from oms import Order, OrderManagement, Side  # noqa: PLC0415  # the client process does not need it
-    from oms.api import Settings, create_app, server  # noqa: PLC0415  # as above
-
     om = OrderManagement()
     om.add_orders(Order(n, "LARGE", Side.SELL, 10, 100 + n % 1_000) for n in range(ORDERS))
 
@@ -122,26 +123,6 @@ def _upgrade(symbol: str) -> bytes:
     request = f"GET /stream?symbol={symbol} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
     upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     return f"{request}{upgrade}Sec-WebSocket-Key: c2l4dGVlbiBieXRlcy4uLg==\r\n\r\n".encode()
-
-
-def connect(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
-
-
-def send(connection: socket.socket, method: str, path: str, body: str = "") -> float:
-    """Send a request and return the seconds until its response is complete."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
-    request = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode()
-    start = time.perf_counter()
-    connection.sendall(request)
-    response = b""
-    while b"\r\n\r\n" not in response or response[-1:] != b"}":
-        response += connection.recv(2**20)
-    seconds = time.perf_counter() - start
-    assert response[9:11] == b"20", response[:1_000]
-    return seconds
 
 
 def longest_wait(port: int, work: Callable[[], object]) -> float:

@@ -16,12 +16,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app, server
+from timed_requests import connect, send
 
 TURNS, IN_A_TURN = 20, 50
 
@@ -32,23 +36,13 @@ def connection() -> Iterator[socket.socket]:
     command = [sys.executable, "-c", "import test_what_the_api_costs as here; here.serve()"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stdout is not None
-        with socket.create_connection(("127.0.0.1", int(server.stdout.readline()))) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connect(int(server.stdout.readline())) as connection:
             yield connection
         server.kill()
 
 
 def serve() -> None:
     """Run the server with 1,000 orders on 100 levels and with the empty endpoint."""
-    from fastapi import FastAPI  # noqa: PLC0415  # the client process does not need it
-
-    from oms import Order, OrderManagement, Side  # noqa: PLC0415  # the client process does not need it
-    from oms.api import (  # noqa: PLC0415  # the client process does not need it
-        Settings,
-        create_app,
-        server,  # as above
-    )
-
     om = OrderManagement()
     om.add_orders(Order(n, "JPM", Side.BUY, 10, 100 + n % 100) for n in range(1_000))
     app = FastAPI()
@@ -61,20 +55,6 @@ def serve() -> None:
     with server.listen("127.0.0.1", 0) as listening:
         print(listening.getsockname()[1], flush=True)
         server.run(app, listening)
-
-
-def send(connection: socket.socket, method: str, path: str, body: str = "") -> float:
-    """Send a request and return the seconds until its response is complete."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
-    request = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode()
-    start = time.perf_counter()
-    connection.sendall(request)
-    response = b""
-    while b"\r\n\r\n" not in response or response[-1:] != b"}":
-        response += connection.recv(65536)
-    seconds = time.perf_counter() - start
-    assert response[9:11] == b"20", response
-    return seconds
 
 
 def test_a_request_takes_at_most_a_few_times_as_long_as_an_empty_request(connection: socket.socket) -> None:

@@ -14,6 +14,7 @@ Invariants:
 - Two streams share a text only if `Feed.key` is equal for both. It is equal only if both may see the same
   content.
 - A backlog contains at most `limit` notices. Beyond that, `overflow` is set, and the stream is closed.
+- If an event was missed (see `oms.api.followers`), all streams that are open at this time are closed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from concurrent.futures import Executor, Future
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from oms.api.followers import Follower, MissedEventError
 from oms.api.integers import json_text
 from oms.events import Event
+from oms.facade import Facade
 
 __all__ = ["Backlog", "Message", "Notice", "Part", "Readers", "Snapshot", "Source", "Text"]
 
@@ -121,6 +124,7 @@ class Backlog:
         self.overflow = asyncio.Event()
         self.loop = asyncio.get_running_loop()
         self.is_closed = False
+        self.is_incomplete = False  # True if an event was missed
         self.snapshot: Snapshot | None = None
         self._limit = limit
         self._is_catching_up = True
@@ -136,11 +140,11 @@ class Backlog:
 
     def append(self, notice: Notice) -> None:
         """Append a notice unless its event belongs to another symbol. The caller holds the lock. O(1)."""
-        if self.symbol is not None and notice.symbol not in (None, self.symbol):
-            return
         snapshot = self.snapshot
         if snapshot is not None:
             snapshot(notice.event)
+        if self.symbol is not None and notice.symbol not in (None, self.symbol):
+            return
         if len(self._waiting) < self._limit * (CATCHING_UP if self._is_catching_up else 1):
             self._waiting.append(notice)
         else:
@@ -150,23 +154,29 @@ class Backlog:
         """Let the stream continue if there is something to do. Only the event loop calls this method."""
         if self._is_full:
             self.overflow.set()
-        if self._waiting:
+        if self._waiting or self.is_incomplete:
             self._not_empty.set()
 
     async def next(self) -> Notice:
-        """Wait for the next event and return its notice. The stream has sent everything before it."""
+        """Wait for the next event and return its notice. The stream has sent everything before it.
+
+        Raise MissedEventError if an event is missing.
+        """
         if len(self._waiting) <= self._limit:
             self._is_catching_up = False
-        while not self._waiting:
+        while not (self._waiting or self.is_incomplete):
             self._not_empty.clear()
             await self._not_empty.wait()
+        if self.is_incomplete:
+            raise MissedEventError
         return self._waiting.popleft()
 
 
-class Readers:
+class Readers(Follower):
     """The backlogs of all open streams. It subscribes to the books, and is thread-safe."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, books: Facade, source: Source) -> None:
+        super().__init__(books)
         self._source = source
         self._lock = Lock()
         self._backlogs: tuple[Backlog, ...] = ()  # replaced, never changed
@@ -178,6 +188,7 @@ class Readers:
 
     def add(self, backlog: Backlog) -> None:
         """Append all later events to a backlog. The caller holds the books' lock. O(n) for n backlogs."""
+        self.catch_up()
         with self._lock:
             if not backlog.is_closed:
                 self._backlogs = (*self._backlogs, backlog)
@@ -193,6 +204,13 @@ class Readers:
         self.remove(backlog)
 
     def __call__(self, event: Event) -> None:
+        """Append an event to every backlog. If an event before it is missing, end all backlogs. O(n)."""
+        if event.sequence > self._sequence + 1:
+            self._build()
+            self._sequence = event.sequence - 1
+        super().__call__(event)
+
+    def _apply(self, event: Event) -> None:
         """Append an event to every backlog. O(n) for n backlogs, in addition to the notice."""
         backlogs = self._backlogs
         if not backlogs:
@@ -200,7 +218,16 @@ class Readers:
         notice = self._source.notice(event)
         for backlog in backlogs:
             backlog.append(notice)
-        for loop in {backlog.loop for backlog in backlogs}.difference(self._waking):
+        self._wake_loops()
+
+    def _build(self) -> None:
+        """End all backlogs, because an event is missing. O(n) for n backlogs."""
+        for backlog in self._backlogs:
+            backlog.is_incomplete = True
+        self._wake_loops()
+
+    def _wake_loops(self) -> None:
+        for loop in {backlog.loop for backlog in self._backlogs}.difference(self._waking):
             self._waking.add(loop)
             try:
                 loop.call_soon_threadsafe(self._wake, loop)

@@ -1,39 +1,11 @@
-"""The server's connections: how many may be open, and how long each may keep the server waiting.
+"""The HTTP and WebSocket connections of a server, which report to its pool and end slow clients.
 
-The problem. Everyone who can reach the port can open connections and send nothing, or one byte from time to
-time. Each connection needs a file descriptor. When the process has no more descriptors, it cannot accept
-anyone, and asyncio logs a traceback for every attempt.
-
-What does not work. uvicorn can limit the number of running requests, but not the number of connections. It
-has no time limit for request heads. If the server closed every connection above the limit, an attacker with
-enough silent connections would lock out everyone else.
-
-The solution.
-- `Pool` counts the connections. If there are too many, it closes the connection that has kept the server
-  waiting for the longest time. So a client that sends each request without a pause is served during an
-  attack.
-- A request head must arrive within a time limit. If a response was sent before the whole body arrived, the
-  rest of the body must arrive within this limit too.
-- A client must read its response. TCP_USER_TIMEOUT ends a connection whose client reads nothing, and
-  `ReadCheck` ends one whose client reads almost nothing.
-- When the server stops, it waits only a moment for clients that keep it waiting.
-
-Invariants:
-- The pool closes only connections that wait for their client: idle ones, those with an incomplete request,
-  and those whose client reads slowly. So a complete request gets its response, unless its client reads
-  slowly.
-- Each connection in `Pool.waiting` is open. Closing a waiting connection never loses an acknowledged change.
-- The server reads no more bytes from a connection until it has processed the requests in memory, which
-  bounds the memory.
+`oms.api.connection_pool` explains the limits and their invariants.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
-import sys
-from collections import defaultdict
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -44,28 +16,17 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from oms.api.log_limit import LogLimit
-from oms.errors import InvalidArgumentError
+from oms.api.connection_pool import PoolConfig
 
 if TYPE_CHECKING:
     from asyncio.transports import BaseTransport
 
     from uvicorn.server import ServerState
 
-__all__ = [
-    "HttpConnection",
-    "LONGEST_HEAD",
-    "Pool",
-    "PoolConfig",
-    "ReadCheck",
-    "StreamConnection",
-    "most_connections",
-]
+__all__ = ["HttpConnection", "LONGEST_HEAD", "ReadCheck", "StreamConnection"]
 
 _READ_SECONDS = 30.0  # the time between two checks that a slow client reads its response
 _STOP_SECONDS = 0.5  # how long a client may keep a server waiting that is shutting down
-_OTHER_DESCRIPTORS = 128  # for the journal and so on, and for connections that are being opened or closed
-_USUAL_CONNECTIONS = 1_000
 _LEAST_READ = 16 * 1024  # bytes that a slow client must read between two checks
 _SLICE = 16 * 1024  # h11 checks the limit for incomplete heads after each slice
 LONGEST_HEAD = 64 * 1024
@@ -73,7 +34,6 @@ LONGEST_HEAD = 64 * 1024
 
 A head may be longer by up to one slice.
 """
-_LOG = logging.getLogger("oms.api")
 
 
 def _response(status: HTTPStatus) -> bytes:
@@ -84,49 +44,6 @@ def _response(status: HTTPStatus) -> bytes:
 
 _TIMEOUT = _response(HTTPStatus.REQUEST_TIMEOUT)
 _UNAVAILABLE = _response(HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-class Pool:
-    """The limits of a server's connections, and the connections that wait for their client.
-
-    `most` is the maximum number of open connections, including streams. `head_seconds` is how long a request
-    head may take to arrive, in seconds.
-    """
-
-    def __init__(self, most: int, head_seconds: float) -> None:
-        self.head_seconds = head_seconds
-        self.stopping = False  # True if the server accepts no more connections
-        self.waiting: dict[HttpConnection, None] = {}  # the longest waiting connection is first
-        self._most = most
-        self._log_limits: defaultdict[str, LogLimit] = defaultdict(LogLimit)  # by message
-
-    def add(self, connection: HttpConnection) -> None:
-        """Add a new connection. If there are too many, close the longest waiting one. O(1)."""
-        self.waiting[connection] = None
-        if self.stopping:
-            connection.end()
-        while len(connection.connections) > self._most and self.waiting:
-            self.close_longest_waiting()
-
-    def close_longest_waiting(self) -> None:
-        """Close the connection that has waited for its client for the longest time, if there is one. O(1)."""
-        connection = next(iter(self.waiting), None)
-        if connection is not None:
-            self.log("too many connections: closed one of %s, which was waiting for its client", connection)
-            connection.reject()
-
-    def log(self, message: str, connection: HttpConnection) -> None:
-        """Log why a connection is closed, at most once per second for each message."""
-        address = connection.client[0] if connection.client else "an unknown address"
-        self._log_limits[message].log(_LOG, logging.WARNING, message, address)
-
-
-class PoolConfig(uvicorn.Config):
-    """The configuration of a server whose connections belong to a pool. uvicorn passes it to each of them."""
-
-    def __init__(self, *arguments: Any, pool: Pool, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.pool = pool
 
 
 class ReadCheck:
@@ -361,29 +278,3 @@ class StreamConnection(WebSocketsSansIOProtocol):
         """Close the stream. Do not wait for a client that reads nothing."""
         super().shutdown()
         self._read_check.shut_down()
-
-
-def most_connections(wanted: int | None) -> int:
-    """Return the maximum number of open connections. None is 1,000, or less if the process may not open more.
-
-    Raise InvalidArgumentError if the process may not open enough files.
-    """
-    files = _most_files()
-    most = files - _OTHER_DESCRIPTORS
-    remedy = f"raise the limit of {files} open files, such as with `ulimit -n`"
-    if most < 1:
-        raise InvalidArgumentError("the limit of open files", files, f"above {_OTHER_DESCRIPTORS}", remedy)
-    if wanted is None:
-        return int(min(most, _USUAL_CONNECTIONS))
-    if not 1 <= wanted <= most:
-        raise InvalidArgumentError("most_connections", wanted, f"an int in 1..{most:.0f}", remedy)
-    return wanted
-
-
-def _most_files() -> float:
-    if sys.platform == "win32":
-        return math.inf
-    import resource  # noqa: PLC0415  # Windows does not have it
-
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return math.inf if files == resource.RLIM_INFINITY else files

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from oms.api.backlog import Message, Notice, Part, Snapshot
+from oms.api.last_trades import LastTrades
 from oms.api.response_models import to_json
 from oms.api.slices import RestingOrders, SymbolIndex
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
@@ -17,14 +18,10 @@ __all__ = [
     "BookFeed",
     "Feed",
     "MESSAGES",
-    "TAPE_LENGTH",
     "Tape",
     "message_of",
     "trade_json",
 ]
-
-TAPE_LENGTH = 20
-"""The number of trades in a snapshot."""
 
 
 class Feed(Protocol):
@@ -114,23 +111,13 @@ class _BookSnapshot:
         return Part({"orders": orders, "trades": trades}, more)
 
 
-class Tape:
-    """The last 20 trades of each symbol, and of all symbols. A tape subscribes to the books."""
-
-    def __init__(self) -> None:
-        self._latest: deque[TradePlaced] = deque(maxlen=TAPE_LENGTH)
-        self._by_symbol: dict[str, deque[TradePlaced]] = {}
+class Tape(LastTrades[TradePlaced]):
+    """The last trades. A tape subscribes to the books."""
 
     def __call__(self, event: Event) -> None:
         """Record a trade and ignore other events. O(1)."""
         if isinstance(event, TradePlaced):
-            trades = self._by_symbol.setdefault(event.trade.symbol, deque(maxlen=TAPE_LENGTH))
-            trades.append(event)
-            self._latest.append(event)
-
-    def last(self, symbol: str | None) -> tuple[TradePlaced, ...]:
-        """Return the last 20 trades of a symbol, or of all symbols, oldest first. O(1)."""
-        return tuple(self._latest if symbol is None else self._by_symbol.get(symbol, ()))
+            self.record(event.trade, event)
 
 
 def message_of(event: Event, previous: int, symbol: str | None = None) -> dict[str, object] | None:

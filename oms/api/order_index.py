@@ -5,16 +5,12 @@ number), so without an index, each page needs a sort of all orders.
 
 What does not work. An index in the books would slow down every change, also in programs that serve no pages.
 
-The solution. A subscriber keeps the numbers of all orders in sorted lists: one for all orders, and one for
-each symbol and side. In a MatchingEngine, each owner has such lists too. A page of one book reads one list,
-and so does a page of all orders. All other pages merge the lists of the selected books.
+The solution. A subscriber keeps the numbers of all orders in sorted lists: one for all orders, one for each
+side, and one for each symbol and side. In a MatchingEngine, each owner has such lists too. A page of both
+sides of one symbol merges two lists, and each other page reads one list.
 
-Invariants:
-- If `_sequence` is the books' last sequence number, the index contains exactly the open orders.
-- `_sequence` increases only after an event has been applied completely. So if an interrupt prevents the
-  publication of an event, or stops its application, the two numbers differ from then on. The next page
-  builds the index again, in O(n log n) for n orders.
-- Events up to `_sequence` are ignored, because the index may have been built after them.
+If the index misses an event, the next page builds it again, in O(n log n) for n orders. See
+`oms.api.followers`.
 """
 
 from __future__ import annotations
@@ -26,6 +22,7 @@ from typing import NamedTuple, TypeAlias
 
 from sortedcontainers import SortedList
 
+from oms.api.followers import Follower
 from oms.events import Event, OrderAdded, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.facade import Facade
 from oms.management import OrderManagement
@@ -60,20 +57,28 @@ class NumberPage(NamedTuple):
 
 
 class _Numbers:
-    """The numbers of some orders in ascending order: all of them, and those of each symbol and side."""
+    """The numbers of some orders in ascending order: all, those of each side, and those of each book."""
 
     def __init__(self, by_book: Mapping[Book, list[int]]) -> None:
         self._all: SortedList[int] = SortedList(chain.from_iterable(by_book.values()))
+        self._by_side: dict[Side, SortedList[int]] = {
+            side: SortedList(
+                chain.from_iterable(numbers for (_, each), numbers in by_book.items() if each is side)
+            )
+            for side in Side
+        }
         self._by_book = {name: SortedList(numbers) for name, numbers in by_book.items()}
 
     def add(self, name: Book, number: int) -> None:
         """Add a number. O(log n)."""
         self._all.add(number)
+        self._by_side[name[1]].add(number)
         self._by_book.setdefault(name, SortedList()).add(number)
 
     def remove(self, name: Book, number: int) -> None:
         """Remove a number. O(log n)."""
         self._all.remove(number)
+        self._by_side[name[1]].remove(number)
         book = self._by_book[name]
         book.remove(number)
         if not book:
@@ -85,20 +90,18 @@ class _Numbers:
         return not self._all
 
     def select(self, symbol: str | None, side: Side | None) -> list[SortedList[int]]:
-        """Return the lists of the selected numbers. O(1), or O(s) for s symbols if only a side is given."""
-        if symbol is None and side is None:
-            return [self._all]
+        """Return the lists of the selected numbers, which are at most two. O(1)."""
         if symbol is None:
-            return [book for (_, each), book in self._by_book.items() if each is side]
+            return [self._all if side is None else self._by_side[side]]
         names = [(symbol, each) for each in Side if side in (None, each)]
         return [self._by_book[name] for name in names if name in self._by_book]
 
 
-class OrderIndex:
+class OrderIndex(Follower):
     """The numbers of the open orders, in total and by owner. It subscribes to the books.
 
     `contents` returns all open orders, and `changes` the orders that an event adds or removes. The caller of
-    `page` and `count` holds the lock.
+    `page`, `count`, and `after` holds the lock.
     """
 
     def __init__(
@@ -107,19 +110,16 @@ class OrderIndex:
         contents: Callable[[], Contents],
         changes: Callable[[Event], Iterable[IndexedChange]],
     ) -> None:
-        self._om = om
+        super().__init__(om)
         self._contents = contents
         self._changes = changes
-        self._sequence: int = -1
         self._by_owner: dict[str | None, _Numbers] = {}
         with om.locked():  # so that no event is published before the subscription
-            self._build()
+            self.catch_up()
             om.subscribe(self)
 
-    def __call__(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         """Apply an event. O(m log n) for m orders that it adds or removes."""
-        if event.sequence != self._sequence + 1:
-            return
         for order, is_added in self._changes(event):
             for owner in {None, order.owner}:
                 if is_added:
@@ -127,7 +127,6 @@ class OrderIndex:
                     numbers.add(order[1:3], order.number)
                 else:
                     self._remove(owner, order)
-        self._sequence = event.sequence
 
     def _remove(self, owner: str | None, order: Indexed) -> None:
         numbers = self._by_owner[owner]
@@ -140,12 +139,11 @@ class OrderIndex:
     ) -> NumberPage:
         """Return the first `limit` numbers above `after` of the selected orders.
 
-        O(limit log b + b log n) for n orders in b lists, which are the selected books, or one list if neither
-        a symbol nor a side is given.
+        O(limit + log n) for n orders.
         """
         lists = self._selected(symbol, side, owner)
-        later = merge(*(numbers.irange(after, inclusive=(False, True)) for numbers in lists))
-        numbers = list(islice(later, limit + 1))  # one extra number reveals whether there is a next page
+        # One extra number reveals whether there is a next page.
+        numbers = list(islice(_merged(lists, after), limit + 1))
         following = numbers[limit - 1] if len(numbers) > limit else None
         return NumberPage(numbers[:limit], following, sum(map(len, lists)))
 
@@ -153,17 +151,22 @@ class OrderIndex:
         """Return the number of the open orders of an owner, or of all orders if it is None. O(1)."""
         return sum(map(len, self._selected(None, None, owner)))
 
+    def after(self, number: int, owner: str | None) -> Iterator[int]:
+        """Iterate over the larger numbers of an owner, or of all orders. O(log n) in total, O(1) for each."""
+        return _merged(self._selected(None, None, owner), number)
+
     def _selected(self, symbol: str | None, side: Side | None, owner: str | None) -> list[SortedList[int]]:
-        if self._sequence != self._om.last_sequence:
-            self._build()
+        self.catch_up()
         numbers = self._by_owner.get(owner)
         return [] if numbers is None else numbers.select(symbol, side)
 
     def _build(self) -> None:
-        self._sequence = -1  # so that the next page repeats an interrupted build
         self._by_owner = {owner: _Numbers(by_book) for owner, by_book in self._contents().items()}
-        # A what-if rolls these contents back, so they are only used once.
-        self._sequence = -1 if self._om._ledger.is_open else self._om.last_sequence
+
+
+def _merged(lists: Iterable[SortedList[int]], after: int) -> Iterator[int]:
+    """Iterate over the numbers above `after`, in ascending order."""
+    return merge(*(numbers.irange(after, inclusive=(False, True)) for numbers in lists))
 
 
 def index_of_books(om: OrderManagement) -> OrderIndex:

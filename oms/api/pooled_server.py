@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
-from oms.api.connections import PoolConfig
+from oms.api.connection_pool import PoolConfig
 from oms.api.log_limit import LogLimit
 
 if TYPE_CHECKING:

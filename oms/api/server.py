@@ -13,7 +13,8 @@ from itertools import pairwise
 import uvicorn
 from fastapi import FastAPI
 
-from oms.api.connections import LONGEST_HEAD, HttpConnection, Pool, PoolConfig, most_connections
+from oms.api.connection_pool import Pool, PoolConfig, most_connections
+from oms.api.connections import LONGEST_HEAD, HttpConnection
 from oms.api.key_ring import KeyRing
 from oms.api.pauses import short_pauses
 from oms.api.pooled_server import BACKLOG, PooledServer

@@ -14,7 +14,7 @@ each event, and the reader processes the queue later. So a writer waits for at m
 Invariants:
 
 - When a slice is read, all events up to this moment have been recorded, because both happen with the lock
-  held.
+  held. If an event was missed, no more slices are read (see `oms.api.followers`).
 - `_before` contains every order that has changed since the first sequence number, as it was then, or None
   if it did not rest then.
 - `_missed` contains the orders in `_before` that rested then, and that no slice has contained yet.
@@ -24,18 +24,20 @@ Invariants:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sortedcontainers import SortedDict, SortedSet
 
+from oms.api.followers import Follower, MissedEventError
 from oms.books import ORDERS_BEFORE, Change, parts_of
 from oms.events import Event
 from oms.facade import Facade
 from oms.models import OrderRow, Side
 
-__all__ = ["RestingOrders", "SymbolIndex", "changes_of"]
+__all__ = ["RestingOrders", "SymbolIndex", "Symbols", "changes_of"]
 
 Position: TypeAlias = tuple[str, bool, int, int]
 """The place of an order: its symbol, True for SELL, its price times the sign of its side, and its id."""
@@ -46,17 +48,28 @@ def changes_of(event: Event) -> list[Change]:
     return parts_of([(type(event), event.subject())])
 
 
-class SymbolIndex:
-    """The sorted symbols that have resting orders. It subscribes to the books.
+class Symbols(Protocol):
+    """Sorted symbols, which include all symbols of the orders that a RestingOrders reads."""
 
-    Create it, and subscribe it, while you hold the lock. O(n) for n symbols.
-    """
+    def from_symbol(self, symbol: str | None) -> Iterable[str]:
+        """Iterate over the symbols from this one on. The caller holds the lock."""
+        ...
+
+
+class SymbolIndex(Follower):
+    """The sorted symbols that have resting orders. Create it, and subscribe it, while you hold the lock."""
 
     def __init__(self, books: Facade) -> None:
+        super().__init__(books)
         self._by_name = books._books.by_name
-        self._symbols: SortedSet[str] = SortedSet(symbol for symbol, _ in self._by_name)
+        self._symbols: SortedSet[str] = SortedSet()
+        self.catch_up()
 
-    def __call__(self, event: Event) -> None:
+    def _build(self) -> None:
+        """Index the present symbols. O(n log n) for n symbols."""
+        self._symbols = SortedSet(symbol for symbol, _ in self._by_name)
+
+    def _apply(self, event: Event) -> None:
         """Update the symbols that an event touches. O(m log n) for m touched orders."""
         symbol = event.symbol
         for each in {row[1] for row in event.rows()} if symbol is None else (symbol,):
@@ -67,29 +80,42 @@ class SymbolIndex:
 
     def from_symbol(self, symbol: str | None) -> Iterable[str]:
         """Iterate over the symbols from this one on. The caller holds the lock."""
+        self.catch_up()
         return self._symbols.irange(symbol)
 
 
-class RestingOrders:
+class RestingOrders(Follower):
     """The resting orders of one symbol, or of all symbols, as they are when this object is created.
 
     Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
+    If `after` is given, only the orders behind this place are read. If an event was missed, the former orders
+    are not known any more, so `next` raises MissedEventError.
     """
 
     def __init__(
-        self, books: Facade, symbols: SymbolIndex | None, symbol: str | None, side: Side | None = None
+        self,
+        books: Facade,
+        symbols: Symbols | None,
+        symbol: str | None,
+        side: Side | None = None,
+        *,
+        after: Position | None = None,
     ) -> None:
-        self._books = books
+        super().__init__(books)
+        self._sequence = books.last_sequence
         self._symbols = symbols
         self._symbol = symbol
         self._sides: Iterable[Side] = Side if side is None else (side,)
         self._events: deque[Event] = deque()
         self._before: dict[int, OrderRow | None] = {}
         self._missed: SortedDict[Position, OrderRow] = SortedDict()
-        self._end: Position | None = None  # of the last slice
+        self._end = after  # the end of the last slice
         self.is_complete = False
 
-    def __call__(self, event: Event) -> None:
+    def _build(self) -> None:
+        raise MissedEventError
+
+    def _apply(self, event: Event) -> None:
         """Queue an event, unless it belongs to another symbol. O(1)."""
         if self._symbol is None or event.symbol in (None, self._symbol):
             self._events.append(event)
@@ -101,12 +127,19 @@ class RestingOrders:
         """
         slice_: list[OrderRow] = []
         while not slice_ and not self.is_complete:
-            self._record_changes()
-            with self._books.locked(to_read=True):
-                self._record_changes()
+            with self._recorded():
                 rows = list(islice(self._rows(), limit))
             slice_ = self._corrected(rows, limit)
         return slice_
+
+    @contextmanager
+    def _recorded(self) -> Generator[None]:
+        """Hold the lock in this block. All changes so far have been recorded."""
+        self._record_changes()
+        with self._books.locked(to_read=True):
+            self.catch_up()
+            self._record_changes()
+            yield
 
     def before(self, order_id: int) -> OrderRow | None:
         """Return a resting order as it was, or None if it did not rest. The caller holds the lock. O(1).

@@ -33,6 +33,7 @@ from starlette.websockets import WebSocketDisconnect
 from oms.api.backlog import Backlog, Message, Notice, Readers, Text
 from oms.api.callers import owner_of
 from oms.api.feed import Feed
+from oms.api.followers import MissedEventError
 from oms.api.integers import json_text
 from oms.api.problems import ProblemError, deny, log_rejection
 from oms.api.request_models import StreamQuery
@@ -40,10 +41,12 @@ from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
 from oms.facade import Facade
 
-__all__ = ["PART_LENGTH", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams"]
+__all__ = ["EVENT_MISSED", "PART_LENGTH", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams"]
 
 T = TypeVar("T")
 
+EVENT_MISSED = 1011
+"""The close code if an interrupt has kept a change from the streams. The client should open a new stream."""
 READER_SENT_DATA = 1003
 """The close code for a client that sent a message, which is not allowed."""
 READER_TOO_SLOW = 4008
@@ -80,7 +83,7 @@ class Streams:
         self._open = 0
         self._worker = ThreadPoolExecutor(1, "oms-stream")
         self._places = asyncio.Semaphore(_MOST_SNAPSHOTS)
-        self._readers = Readers(feed)
+        self._readers = Readers(books, feed)
         books.subscribe(self._readers)
 
     async def stream(self, websocket: WebSocket) -> None:
@@ -120,9 +123,13 @@ class Streams:
             self._readers.close(backlog)  # before the close frame, which a slow client may not take
             for task in tasks:
                 task.cancel()
-        for task in done:
-            task.result()  # raises the task's exception; `sending` ends only with an exception
-        await websocket.close(READER_TOO_SLOW if overflow in done else READER_SENT_DATA)
+        code = READER_TOO_SLOW if overflow in done else READER_SENT_DATA
+        try:
+            for task in done:
+                task.result()  # raises the task's exception; `sending` ends only with an exception
+        except MissedEventError:
+            code = EVENT_MISSED
+        await websocket.close(code)
 
     async def _send(self, websocket: WebSocket, backlog: Backlog) -> None:
         sequence = await self._send_snapshot(websocket, backlog)

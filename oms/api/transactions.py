@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from oms.api import openapi
 from oms.api.batches import Tried, VerbNotes, note_of
-from oms.api.bulk_models import AmendOrder, BookVerb, EngineVerb, TransactionBody, checked_by, unchecked
+from oms.api.body_lists import checked_by, unchecked
 from oms.api.first_responses import FirstResponse, FirstResponses, request_fields
 from oms.api.idempotency import Change, Once, digest_of
 from oms.api.openapi import documented
@@ -23,6 +23,7 @@ from oms.api.request_models import KeyHeader, NewOrder
 from oms.api.response_models import json_response, to_json
 from oms.api.route import accepting_lists
 from oms.api.subjects import Added, Done, Part, Single
+from oms.api.verb_models import AmendOrder, BookVerb, EngineVerb, TransactionBody
 from oms.api.verbs import BookVerbs, Verbs, added_ids
 from oms.contract import REPLAYED_HEADER
 from oms.management import OrderManagement

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from oms.api.batches import Tried, VerbNotes
-from oms.api.bulk_models import AddOrder, AddOrders, AmendOrder, BookVerb, PlaceTrade, RemoveOrder
 from oms.api.first_responses import RESPONSE_SUBJECTS, FirstResponses
 from oms.api.problems import ProblemError, at_element, from_exception
 from oms.api.request_models import Body
 from oms.api.subjects import Added, Done, Part, Single
+from oms.api.verb_models import AddOrder, AddOrders, AmendOrder, BookVerb, PlaceTrade, RemoveOrder
 from oms.errors import DuplicateOrderError, OmsError
 from oms.facade import Facade
 from oms.management import OrderManagement

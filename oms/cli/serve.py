@@ -34,7 +34,7 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
     from oms.api import create_app, logs, server  # noqa: PLC0415 - see above
     from oms.cli.serve_check import check_all, report  # noqa: PLC0415 - see above
     from oms.cli.serve_plan import Plan  # noqa: PLC0415 - see above
-    from oms.cli.serve_settings import load  # noqa: PLC0415 - see above
+    from oms.cli.serve_values import load  # noqa: PLC0415 - see above
 
     loaded = load(ctx.obj)
     if check:

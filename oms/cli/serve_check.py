@@ -11,7 +11,8 @@ from rich.console import Console
 from oms.api import server
 from oms.cli.exit_codes import ExitCode
 from oms.cli.serve_plan import Plan
-from oms.cli.serve_settings import Loaded, Setting, settings
+from oms.cli.serve_settings import Setting, settings
+from oms.cli.serve_values import Loaded
 from oms.cli.style import heading, new_console, new_table
 from oms.errors import OmsError
 from oms.journal.openable import check_openable

@@ -18,7 +18,8 @@ from oms.api import Settings, server
 from oms.api.key_ring import KeyRing
 from oms.api.keys import ApiKey
 from oms.cli.instruments import read_instruments
-from oms.cli.serve_settings import Loaded, limits_of
+from oms.cli.serve_settings import limits_of
+from oms.cli.serve_values import Loaded
 from oms.errors import InvalidArgumentError, OmsError
 from oms.instrument import Instrument
 from oms.submission import SelfTradePrevention

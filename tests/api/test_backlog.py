@@ -79,7 +79,7 @@ async def settled() -> None:
 def test_all_backlogs_share_one_notice_of_an_event() -> None:
     async def follow() -> None:
         source = Source()
-        readers = Readers(source)
+        readers = Readers(OrderManagement(), source)
         backlogs = [Backlog(None, None, 5) for _ in range(10)]
         for backlog in backlogs:
             readers.add(backlog)
@@ -92,7 +92,7 @@ def test_all_backlogs_share_one_notice_of_an_event() -> None:
 
 def test_an_event_wakes_the_event_loop_once_for_all_backlogs(monkeypatch: pytest.MonkeyPatch) -> None:
     async def follow() -> None:
-        readers = Readers(Source())
+        readers = Readers(OrderManagement(), Source())
         for _ in range(10):
             readers.add(Backlog(None, None, 5))
         calls: list[object] = []
@@ -116,28 +116,27 @@ def test_an_event_wakes_the_event_loop_once_for_all_backlogs(monkeypatch: pytest
 
 def test_without_streams_no_notice_is_made() -> None:
     source = Source()
-    Readers(source)(event())
+    Readers(OrderManagement(), source)(event())
     assert source.notices == 0
 
 
 def test_a_backlog_is_bounded_and_may_be_longer_until_its_stream_has_caught_up() -> None:
     async def follow() -> None:
-        readers, backlog = Readers(Source()), Backlog(None, None, 2)
+        readers, backlog = Readers(OrderManagement(), Source()), Backlog(None, None, 2)
         readers.add(backlog)
-        for sequence in range(2 * CATCHING_UP):
+        for sequence in range(1, 2 * CATCHING_UP + 1):
             readers(event(sequence))
         await settled()
         assert not backlog.overflow.is_set()
-        for sequence in range(2 * CATCHING_UP):
+        for sequence in range(1, 2 * CATCHING_UP + 1):
             assert (await backlog.next()).event.sequence == sequence
         waiting = asyncio.create_task(backlog.next())
         await settled()
-        for sequence in range(2):
-            readers(event(sequence))
-        await waiting
-        readers(event())
-        assert not backlog.overflow.is_set()
-        readers(event())
+        for sequence in range(1, 5):
+            if sequence == 3:
+                await waiting
+            assert not backlog.overflow.is_set()
+            readers(event(2 * CATCHING_UP + sequence))
         await settled()
         assert backlog.overflow.is_set()
 
@@ -146,19 +145,19 @@ def test_a_backlog_is_bounded_and_may_be_longer_until_its_stream_has_caught_up()
 
 def test_a_backlog_ignores_events_of_other_symbols() -> None:
     async def follow() -> None:
-        readers, backlog = Readers(Source()), Backlog("JPM", None, 5)
+        readers, backlog = Readers(OrderManagement(), Source()), Backlog("JPM", None, 5)
         readers.add(backlog)
         readers(event(1, "IBM"))
         readers(OrdersAdded((Order(2, "IBM", Side.BUY, 1, 1), Order(3, "JPM", Side.BUY, 1, 1)), 2))
-        readers(event(4))
-        assert [(await backlog.next()).event.sequence for _ in range(2)] == [2, 4]
+        readers(event(3))
+        assert [(await backlog.next()).event.sequence for _ in range(2)] == [2, 3]
 
     asyncio.run(follow())
 
 
 def test_a_closed_backlog_cannot_be_added() -> None:
     async def follow() -> None:
-        readers, backlog = Readers(Source()), Backlog(None, None, 5)
+        readers, backlog = Readers(OrderManagement(), Source()), Backlog(None, None, 5)
         readers.close(backlog)
         readers.add(backlog)
         assert len(readers) == 0
@@ -168,7 +167,7 @@ def test_a_closed_backlog_cannot_be_added() -> None:
 
 def test_an_event_loop_that_is_closed_does_not_disturb_a_change() -> None:
     om = OrderManagement()
-    readers = Readers(Source())
+    readers = Readers(om, Source())
     om.subscribe(readers)
 
     async def leave_a_backlog() -> None:

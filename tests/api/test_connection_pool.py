@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from uvicorn.server import ServerState
 
-from oms.api.connections import HttpConnection, Pool
+from oms.api.connection_pool import Pool
+from oms.api.connections import HttpConnection
 from support.api_connections import FakeTransport, new_connection
 
 MOST = 4

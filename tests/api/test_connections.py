@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.api.connections import Pool, ReadCheck, most_connections
+from oms.api.connection_pool import Pool, most_connections
+from oms.api.connections import ReadCheck
 from oms.api.server import new_server
 from support.api_books import JPM, ORDER, books, problem
 from support.api_connections import new_connection

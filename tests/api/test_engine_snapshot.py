@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oms import MatchingEngine, Side
-from oms.api.engine.snapshot import ArrivalIndex, EngineOrders, Level
+from oms.api.engine.order_index import index_of_engine
+from oms.api.engine.snapshot import EngineOrders, Level
 from oms.api.slices import SymbolIndex
 from oms.submission import OpenOrder, SelfTradePrevention
 from support.engine_commands import run_verbs, verbs
@@ -20,11 +21,11 @@ symbols = st.sampled_from([None, "JPM", "AAPL"])
 
 
 def begun(engine: MatchingEngine, symbol: str | None = None, owner: str | None = None) -> EngineOrders:
-    """Return the levels and orders at this moment. All three objects subscribe, as they do for a stream."""
-    index, arrivals = SymbolIndex(engine), ArrivalIndex(engine)
-    orders = EngineOrders(engine, index, arrivals, symbol, owner)
-    for subscriber in (index, arrivals, orders):
-        engine.subscribe(subscriber)
+    """Return the levels and orders at this moment. All objects subscribe, as they do for a stream."""
+    index = SymbolIndex(engine)
+    engine.subscribe(index)
+    orders = EngineOrders(engine, index, index_of_engine(engine), symbol, owner)
+    engine.subscribe(orders)
     return orders
 
 
@@ -80,8 +81,7 @@ def test_an_owner_s_slices_do_not_read_the_orders_of_others() -> None:
 def test_the_index_contains_the_arrivals_of_each_owner(before: list[Any], after: list[Any]) -> None:
     engine = MatchingEngine()
     run_verbs(engine, before)
-    index = ArrivalIndex(engine)
-    engine.subscribe(index)
+    index = index_of_engine(engine)
     run_verbs(engine, after)
     entries = sorted(engine._books.register.entries.items())
     assert list(index.after(-1, None)) == [arrival for arrival, _ in entries]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from oms import MatchingEngine, Side
 from oms.api import ApiKey, Settings, create_app
 from oms.api.engine.messages import order_json
+from oms.api.engine.order_index import index_of_engine
 from oms.api.engine.past import RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.integers import json_text
@@ -112,7 +113,7 @@ def test_shared_texts_contain_exactly_what_each_viewer_may_see(
         for viewer, snapshot in snapshots.items():
             assert snapshot["orders"] == as_sent(order_json, engine.orders(symbol, owner=viewer))
         expected: dict[str | None, list[Any]] = {viewer: [] for viewer in streams}
-        feed = EngineFeed(engine, EngineTape())
+        feed = EngineFeed(engine, EngineTape(), index_of_engine(engine))
 
         def record(event: Event) -> None:
             notice = feed.notice(event)

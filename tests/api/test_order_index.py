@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from oms.api import create_app, order_index
 from oms.api.engine.order_index import index_of_engine
 from oms.api.order_index import Contents, OrderIndex, index_of_books
 from support.engine_sessions import POLICY, engine_session
+from support.missed_events import without_publication
 from support.sessions import execute, session
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -89,14 +90,6 @@ def books(count: int = 6) -> OrderManagement:
     return om
 
 
-def without_publication(om: OrderManagement, change: Callable[[], object]) -> None:
-    """Make a change whose event no subscriber receives, as after an interrupt."""
-    callbacks = dict(om._ledger.subscribers.callbacks)
-    om._ledger.subscribers.callbacks.clear()
-    change()
-    om._ledger.subscribers.callbacks.update(callbacks)
-
-
 def test_a_page_is_complete_although_an_event_was_not_published() -> None:
     om = books()
     index = index_of_books(om)
@@ -166,6 +159,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     reads, merged = Reads(), heapq.merge
 
     def merge(*numbers: Any) -> Any:
+        assert len(numbers) <= 2, "a page merges at most the two sides of one symbol"
         for number in merged(*numbers):
             reads.append(number)
             yield number
@@ -184,6 +178,16 @@ def test_a_page_of_ten_orders_reads_eleven_of_a_thousand(query: str, monkeypatch
     monkeypatch.setattr(OrderManagement, "orders", None)
     assert len(service.get(f"/orders?limit=10{query}").json()["orders"]) == 10
     assert len(reads) == 11
+
+
+@pytest.mark.parametrize("query", ["", "&symbol=S7", "&side=BUY", "&symbol=S7&side=BUY"])
+def test_a_page_of_many_symbols_merges_at_most_two_lists(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(n, f"S{n % 200}", Side.BUY, 5, 100) for n in range(1_000))
+    service = TestClient(create_app(om))
+    reads = count_reads(monkeypatch)
+    assert service.get(f"/orders?limit=4{query}").json()["total"] == (5 if "symbol" in query else 1_000)
+    assert len(reads) == 5
 
 
 def test_a_page_of_an_owner_reads_only_the_orders_of_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from oms.api import Settings, create_app
 from support import ladder_page
 from support.api_server import Address, serving
 from support.chromium import visiting
-from support.ladder_page import DESK, HUGE, KEY, PHONE, add, review, serious_faults, shows
+from support.ladder_page import DESK, HUGE, KEY, PHONE, add, review, serious_faults, shows, tab_to
 
 pytestmark = pytest.mark.long
 
@@ -28,13 +28,6 @@ page = ladder_page.page
 def test_a_visitor_can_trade_add_and_remove_with_the_keyboard_alone(page: Page, om: OrderManagement) -> None:
     shows(page, "BUY", ("20", "20"), ("21", "10"))
 
-    def tab_to(selector: str) -> None:
-        for _ in range(60):
-            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-                return
-            page.keyboard.press("Tab")
-        raise AssertionError(f"the Tab key never reaches {selector}")
-
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the link that skips to the trade form
     expect(page.locator("#trade-amount")).to_be_focused()
@@ -42,27 +35,27 @@ def test_a_visitor_can_trade_add_and_remove_with_the_keyboard_alone(page: Page, 
     page.keyboard.type("22")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    tab_to("#confirm-yes")
+    tab_to(page, "#confirm-yes")
     page.keyboard.press("Enter")
     shows(page, "BUY", ("21", "8"))
     expect(page.locator("#trade-amount")).to_be_focused()
-    tab_to("#order input[value=BUY]")
+    tab_to(page, "#order input[value=BUY]")
     page.keyboard.press("ArrowRight")
     for field, text in (("#order-amount", "5"), ("#order-price", "19")):
-        tab_to(field)
+        tab_to(page, field)
         page.keyboard.type(text)
     page.keyboard.press("Enter")
     shows(page, "SELL", ("19", "5"))
-    tab_to("#levels-SELL .choose")
+    tab_to(page, "#levels-SELL .choose")
     page.keyboard.press("Space")
     expect(page.locator("#orders-title")).to_have_text("Bids at 19")
-    tab_to("#orders button[aria-label^=Remove]")
+    tab_to(page, "#orders button[aria-label^=Remove]")
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     shows(page, "SELL", ("19", "5"))
     page.keyboard.press("Enter")
-    tab_to("#confirm-yes")
+    tab_to(page, "#confirm-yes")
     page.keyboard.press("Enter")
     shows(page, "SELL")
     assert [order.order_id for order in om.orders()] == [4]

@@ -21,7 +21,7 @@ from support.chromium import visiting
 from support.engine_api import BOB, OPERATOR
 from support.engine_machine import submissions
 from support.engine_page import cells, confirm, lists, sign_in, submit
-from support.ladder_page import DESK, HUGE, rows, serious_faults, shows
+from support.ladder_page import DESK, HUGE, rows, serious_faults, shows, tab_to
 from support.sessions import noon
 
 pytestmark = pytest.mark.long
@@ -386,25 +386,18 @@ def test_a_visitor_can_submit_and_cancel_with_the_keyboard_alone(
     page.reload()
     expect(page.locator("#state")).to_have_text("Live")
 
-    def tab_to(selector: str) -> None:
-        for _ in range(60):
-            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-                return
-            page.keyboard.press("Tab")
-        raise AssertionError(f"the Tab key never reaches {selector}")
-
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the link that skips to the order form
     expect(page.locator("#order-amount")).to_be_focused()
     page.keyboard.type("5")
-    tab_to("#order-price")
+    tab_to(page, "#order-price")
     page.keyboard.type("90")
     page.keyboard.press("Enter")
     expect(page.locator("#orders tr")).to_have_count(1)
     expect(page.locator("#order-amount")).to_be_focused()
-    tab_to("#orders button[aria-label^=Cancel]")
+    tab_to(page, "#orders button[aria-label^=Cancel]")
     page.keyboard.press("Enter")
-    tab_to("#confirm-yes")
+    tab_to(page, "#confirm-yes")
     page.keyboard.press("Enter")
     expect(page.locator("#orders-outcome")).not_to_be_empty()
     assert engine.orders(symbol) == ()

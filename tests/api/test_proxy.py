@@ -53,18 +53,18 @@ def behind(om: OrderManagement, host: str | None = None, **settings: str) -> Ite
 
 
 def test_every_link_in_a_response_includes_the_root_path() -> None:
-    with behind(books()) as address:
-        added = httpx.post(f"{address.http}/orders", json={**ORDER, "order_id": 9})
+    with behind(books()) as address, httpx.Client(timeout=60) as http:
+        added = http.post(f"{address.http}/orders", json={**ORDER, "order_id": 9})
         assert added.headers["location"] == "/oms/orders/9"
-        order = httpx.get(httpx.URL(address.http).join(added.headers["location"]))
+        order = http.get(httpx.URL(address.http).join(added.headers["location"]))
         assert order.json()["order_id"] == 9
-        document = httpx.get(f"{address.http}/openapi.json").json()
+        document = http.get(f"{address.http}/openapi.json").json()
         assert document["servers"] == [{"url": "/oms"}]
-        links = re.findall(r"href=\"?([^\s\">]+)", httpx.get(f"{address.http}/docs").text)
-        pages = {link: httpx.get(httpx.URL(f"{address.http}/docs").join(link)) for link in links}
+        links = re.findall(r"href=\"?([^\s\">]+)", http.get(f"{address.http}/docs").text)
+        pages = {link: http.get(httpx.URL(f"{address.http}/docs").join(link)) for link in links}
         assert {page.status_code for page in pages.values()} == {200}
         assert [page.json() for link, page in pages.items() if link.endswith("openapi.json")] == [document]
-        rejection = httpx.put(f"{address.http}/orders")
+        rejection = http.put(f"{address.http}/orders")
         assert (problem(rejection)["code"], rejection.headers["allow"]) == (
             "method_not_allowed",
             "GET, HEAD, POST",

@@ -61,8 +61,16 @@ def test_changes_take_turns_while_the_loop_works_on_them_but_not_while_they_wait
     anyio.run(run)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_a_read_does_not_wait_for_a_turn(method: str) -> None:
+READS = [("GET", "/price"), ("HEAD", "/price"), ("OPTIONS", "/price")]
+PAGES = [("GET", "/orders"), ("GET", "/oms/events")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "waits"), [*((*read, False) for read in READS), *((*page, True) for page in PAGES)]
+)
+def test_a_read_of_a_page_waits_for_its_turn_and_another_read_does_not(
+    method: str, path: str, waits: bool
+) -> None:
     async def run() -> None:
         held, done = anyio.Event(), []
 
@@ -74,31 +82,11 @@ def test_a_read_does_not_wait_for_a_turn(method: str) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(Turns(app), scope("POST"), nothing, nothing)
             await anyio.wait_all_tasks_blocked()
-            await Turns(app)(scope(method), nothing, nothing)
-            held.set()
-        assert done == [method, "POST"]
-
-    anyio.run(run)
-
-
-@pytest.mark.parametrize("path", ["/orders", "/oms/events"])
-def test_a_read_of_a_page_waits_for_its_turn(path: str) -> None:
-    async def run() -> None:
-        held, done = anyio.Event(), []
-
-        async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
-            if scope["method"] == "POST":
-                await held.wait()  # this change does not give up its turn
-            done.append(scope["method"])
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Turns(app), scope("POST"), nothing, nothing)
+            tasks.start_soon(Turns(app), {**scope(method, path), "root_path": "/oms"}, nothing, nothing)
             await anyio.wait_all_tasks_blocked()
-            tasks.start_soon(Turns(app), {**scope("GET", path), "root_path": "/oms"}, nothing, nothing)
-            await anyio.wait_all_tasks_blocked()
-            assert done == []
+            assert done == ([] if waits else [method])
             held.set()
-        assert done == ["POST", "GET"]
+        assert done == (["POST", method] if waits else [method, "POST"])
 
     anyio.run(run)
 

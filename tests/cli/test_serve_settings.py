@@ -23,7 +23,8 @@ from typer.main import get_command
 from oms.api import Settings
 from oms.cli import app, run
 from oms.cli import serve_settings as module
-from oms.cli.serve_settings import Loaded, Setting, limits_of, load, serve_model
+from oms.cli.serve_settings import Setting, limits_of, serve_model
+from oms.cli.serve_values import Loaded, load
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 ALL = {setting.name: setting for setting in module.settings()}

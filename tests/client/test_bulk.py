@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
+from unittest.mock import call
 
 import httpx
 import pytest
@@ -376,34 +377,25 @@ def engine() -> MatchingEngine:
     return engine
 
 
+CALLS = [
+    call.submit(2**60, "JPM", BUY, 25, 101, owner="Ann"),
+    call.replace(2**60, price=100),
+    call.reduce(2**60, 2),
+    call.submit("7", "JPM", SELL, 5, 90, post_only=PostOnly.REJECT),
+    call.submit(7, "IBM", SELL, 5, time_in_force=TimeInForce.IOC),
+    call.submit("a/b", "JPM", SELL, 9, 120, display=2),
+    call.cancel("a/b"),
+    call.cancel_all("JPM", BUY, "Ann"),
+    call.cancel_all(),
+]
+
+
 def test_a_transaction_of_an_engine_returns_what_the_methods_return(engine: MatchingEngine) -> None:
     twin = engine.copy()
+    made = [getattr(verbs, name)(*arguments, **options) for name, arguments, options in CALLS]
     with EngineClient(URL, transport=InProcess(create_app(engine, Settings()))) as client:
-        actual = client.transaction(
-            [
-                verbs.submit(2**60, "JPM", BUY, 25, 101, owner="Ann"),
-                verbs.replace(2**60, price=100),
-                verbs.reduce(2**60, 2),
-                verbs.submit("7", "JPM", SELL, 5, 90, post_only=PostOnly.REJECT),
-                verbs.submit(7, "IBM", SELL, 5, time_in_force=TimeInForce.IOC),
-                verbs.submit("a/b", "JPM", SELL, 9, 120, display=2),
-                verbs.cancel("a/b"),
-                verbs.cancel_all("JPM", BUY, "Ann"),
-                verbs.cancel_all(),
-            ]
-        )
-    expected = (
-        twin.submit(2**60, "JPM", BUY, 25, 101, owner="Ann"),
-        twin.replace(2**60, price=100),
-        twin.reduce(2**60, 2),
-        twin.submit("7", "JPM", SELL, 5, 90, post_only=PostOnly.REJECT),
-        twin.submit(7, "IBM", SELL, 5, time_in_force=TimeInForce.IOC),
-        twin.submit("a/b", "JPM", SELL, 9, 120, display=2),
-        twin.cancel("a/b"),
-        twin.cancel_all("JPM", BUY, "Ann"),
-        twin.cancel_all(),
-    )
-    assert actual == expected
+        actual = client.transaction(made)
+    assert actual == tuple(getattr(twin, name)(*arguments, **options) for name, arguments, options in CALLS)
     assert engine.state_hash() == twin.state_hash()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from uvicorn.server import ServerState
 
-from oms.api.connections import HttpConnection, Pool, PoolConfig
+from oms.api.connection_pool import Pool, PoolConfig
+from oms.api.connections import HttpConnection
 
 
 class FakeTransport(asyncio.Transport):

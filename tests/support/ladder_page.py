@@ -82,6 +82,15 @@ def shows(page: Page, side: str, *levels: tuple[str, str]) -> None:
     expect(page.locator(f"#levels-{side} .amount")).to_have_text([amount for _, amount in levels])
 
 
+def tab_to(page: Page, selector: str) -> None:
+    """Press the Tab key until the element has the focus."""
+    for _ in range(60):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the Tab key never reaches {selector}")
+
+
 def choose(page: Page, form: str, side: str) -> None:
     page.locator(f"#{form} label[data-side={side}]").click()
 

@@ -9,65 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Protocol
 
-from sortedcontainers import SortedList, SortedSet
+from sortedcontainers import SortedSet
 
-from oms.api.slices import RestingOrders, SymbolIndex, changes_of
+from oms.api.slices import RestingOrders, Symbols
 from oms.books import Change
 from oms.engine_books import EntryChanged
 from oms.engine_state import Entry
-from oms.events import Event
 from oms.matching import MatchingEngine
 from oms.models import OrderRow, Side
 from oms.submission import OpenOrder
 
-__all__ = ["ArrivalIndex", "EngineOrders", "Level"]
+__all__ = ["Arrivals", "EngineOrders", "Level"]
 
 Level = tuple[str, Side, int, int]
 """A symbol, a side, a price (ticks), and the visible amount (lots) at this price."""
 
 
-class ArrivalIndex:
-    """The arrival numbers of all open orders, and of each owner's. It subscribes to the engine.
+class Arrivals(Protocol):
+    """Sorted arrival numbers, which include those of all orders that an EngineOrders reads."""
 
-    Create it, and subscribe it, while you hold the lock. O(n log n) for n open orders.
-    """
-
-    def __init__(self, engine: MatchingEngine) -> None:
-        entries = engine._books.register.entries
-        self._all: SortedList[int] = SortedList(entries)
-        self._by_owner: dict[str, SortedList[int]] = {}
-        for entry in entries.values():
-            if entry.order.owner is not None:
-                self._by_owner.setdefault(entry.order.owner, SortedList()).add(entry.arrival)
-
-    def __call__(self, event: Event) -> None:
-        """Update the arrival numbers. O(m log n) for m elementary changes."""
-        for kind, subject in changes_of(event):
-            if kind is EntryChanged:
-                before, after = subject
-                if before is not None and (after is None or before.arrival != after.arrival):
-                    self._discard(before)
-                if after is not None and (before is None or before.arrival != after.arrival):
-                    self._add(after)
-
-    def after(self, arrival: int, owner: str | None) -> Iterable[int]:
+    def after(self, number: int, owner: str | None) -> Iterable[int]:
         """Iterate over the larger numbers of an owner, or of all owners. The caller holds the lock."""
-        arrivals = self._all if owner is None else self._by_owner.get(owner)
-        return () if arrivals is None else arrivals.irange(arrival, inclusive=(False, True))
-
-    def _add(self, entry: Entry) -> None:
-        self._all.add(entry.arrival)
-        if entry.order.owner is not None:
-            self._by_owner.setdefault(entry.order.owner, SortedList()).add(entry.arrival)
-
-    def _discard(self, entry: Entry) -> None:
-        self._all.remove(entry.arrival)
-        owner = entry.order.owner
-        if owner is not None:
-            self._by_owner[owner].remove(entry.arrival)
-            if not self._by_owner[owner]:
-                del self._by_owner[owner]
+        ...
 
 
 class EngineOrders(RestingOrders):
@@ -76,8 +41,8 @@ class EngineOrders(RestingOrders):
     def __init__(
         self,
         engine: MatchingEngine,
-        symbols: SymbolIndex,
-        arrivals: ArrivalIndex,
+        symbols: Symbols,
+        arrivals: Arrivals,
         symbol: str | None,
         owner: str | None,
     ) -> None:
@@ -117,16 +82,18 @@ class EngineOrders(RestingOrders):
 
         The result is empty only if all orders have been read. The lock is held for O(limit) at a time.
         """
-        orders: list[OpenOrder] = []
-        while not orders and not self.has_all_orders:
-            self._record_changes()
-            with self._engine.locked(to_read=True):
-                self._record_changes()
+        return [_open_order(entry, row) for entry, row in self.next_entries(limit)]
+
+    def next_entries(self, limit: int) -> list[tuple[Entry, OrderRow | None]]:
+        """Return the entries of the next open orders, each with the row in its book. See next_orders."""
+        entries: list[tuple[Entry, OrderRow | None]] = []
+        while not entries and not self.has_all_orders:
+            with self._recorded():
                 arrivals = self._next_arrivals(limit)
                 former = [(self._former_entry(each), self.before(each)) for each in arrivals]
             self._missed_entries.difference_update(arrivals)
-            orders = [_open_order(entry, row) for entry, row in former if entry is not None]
-        return orders
+            entries = [(entry, row) for entry, row in former if entry is not None]
+        return entries
 
     def record(self, change: Change) -> None:
         """Record the state of the orders before a change. See RestingOrders."""

@@ -17,8 +17,9 @@ from oms.api.engine.messages import (
     trade_json,
     trades_of,
 )
-from oms.api.engine.snapshot import ArrivalIndex, EngineOrders
-from oms.api.feed import TAPE_LENGTH
+from oms.api.engine.snapshot import EngineOrders
+from oms.api.last_trades import LastTrades
+from oms.api.order_index import OrderIndex
 from oms.api.slices import SymbolIndex
 from oms.engine_events import EngineEvent
 from oms.events import Event
@@ -28,24 +29,14 @@ from oms.submission import OpenOrder, OrderId
 __all__ = ["EngineFeed", "EngineTape"]
 
 
-class EngineTape:
-    """The last 20 trades of each symbol, and of all symbols. A tape subscribes to the engine."""
-
-    def __init__(self) -> None:
-        self._latest: deque[MarketTrade] = deque(maxlen=TAPE_LENGTH)
-        self._by_symbol: dict[str, deque[MarketTrade]] = {}
+class EngineTape(LastTrades[MarketTrade]):
+    """The last trades. A tape subscribes to the engine."""
 
     def __call__(self, event: Event) -> None:
         """Record the trades of an event. O(m) for m elementary changes."""
         assert isinstance(event, EngineEvent)
         for trade in trades_of(event):
-            trades = self._by_symbol.setdefault(trade.trade.symbol, deque(maxlen=TAPE_LENGTH))
-            trades.append(trade)
-            self._latest.append(trade)
-
-    def last(self, symbol: str | None) -> tuple[MarketTrade, ...]:
-        """Return the last 20 trades of a symbol, or of all symbols, oldest first. O(1)."""
-        return tuple(self._latest if symbol is None else self._by_symbol.get(symbol, ()))
+            self.record(trade.trade, trade)
 
 
 class _Details(NamedTuple):
@@ -63,14 +54,13 @@ class EngineFeed:
     it is looked up once for each event. The feed subscribes to the engine.
     """
 
-    def __init__(self, engine: MatchingEngine, tape: EngineTape) -> None:
+    def __init__(self, engine: MatchingEngine, tape: EngineTape, arrivals: OrderIndex) -> None:
         self._engine = engine
         self._tape = tape
+        self._arrivals = arrivals
         with engine.locked():
             self._symbols = SymbolIndex(engine)
-            self._arrivals = ArrivalIndex(engine)
             engine.subscribe(self._symbols)
-            engine.subscribe(self._arrivals)
 
     def snapshot(self, symbol: str | None, viewer: str | None) -> Snapshot:
         """Return the price levels, the last trades, and the open orders of the viewer. See Feed."""

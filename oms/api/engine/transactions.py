@@ -13,18 +13,7 @@ from fastapi import APIRouter, Body, Response
 
 from oms.api import openapi
 from oms.api.batches import Tried, VerbNotes
-from oms.api.bulk_models import (
-    Cancel,
-    CancelAll,
-    EngineTransactionBody,
-    EngineVerb,
-    EngineWhatIfBody,
-    Reduce,
-    Replace,
-    Submit,
-    checked_by,
-    unchecked,
-)
+from oms.api.body_lists import checked_by, unchecked
 from oms.api.callers import CallersOwner, check_operator
 from oms.api.engine.changes import own_order, own_selection
 from oms.api.engine.messages import execution_json, order_json
@@ -32,10 +21,20 @@ from oms.api.engine.results import Canceled, Executed, Reduced
 from oms.api.first_responses import request_fields
 from oms.api.idempotency import Change, Once, digest_of
 from oms.api.openapi import documented
+from oms.api.question_models import EngineWhatIfBody
 from oms.api.request_models import KeyHeader
 from oms.api.route import accepting_lists
 from oms.api.subjects import Single
 from oms.api.transactions import transaction_response
+from oms.api.verb_models import (
+    Cancel,
+    CancelAll,
+    EngineTransactionBody,
+    EngineVerb,
+    Reduce,
+    Replace,
+    Submit,
+)
 from oms.api.verbs import Verbs
 from oms.api.what_if import WhatIf
 from oms.matching import MatchingEngine

@@ -1,0 +1,141 @@
+"""Models of the verbs of transactions and what-ifs, and of lists of new orders.
+
+A verb has the fields of the request that makes the same change alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+from typing_extensions import TypeAliasType
+
+from oms.api.body_lists import list_of
+from oms.api.request_models import (
+    AmountOrPrice,
+    Body,
+    BodyOrderId,
+    EngineBodyOrderId,
+    NewOrder,
+    NewSubmission,
+    NewTrade,
+    OptionalBodySide,
+    OptionalBodySymbol,
+    OptionalOwner,
+    Reduction,
+)
+from oms.contract import MOST_ORDERS, MOST_VERBS
+
+__all__ = [
+    "AddOrder",
+    "AddOrders",
+    "AmendOrder",
+    "BookVerb",
+    "BookVerbList",
+    "Cancel",
+    "CancelAll",
+    "EngineTransactionBody",
+    "EngineVerb",
+    "EngineVerbList",
+    "NewOrders",
+    "PlaceTrade",
+    "Reduce",
+    "RemoveOrder",
+    "Replace",
+    "Submit",
+    "TransactionBody",
+]
+
+NewOrders = TypeAliasType(
+    "NewOrders",
+    Annotated[list[NewOrder], *list_of(1, MOST_ORDERS, "orders")],
+)
+"""A list of new orders. Like Integer, it is one schema in the OpenAPI document."""
+
+
+class AddOrder(NewOrder):
+    """The verb that adds an order, as `POST /orders` does."""
+
+    verb: Literal["add_order"]
+
+
+class AddOrders(Body):
+    """The verb that adds a list of orders, as `POST /orders` does. One event records all of them."""
+
+    verb: Literal["add_orders"]
+    orders: NewOrders
+
+
+class RemoveOrder(Body):
+    """The verb that removes a resting order, as `DELETE /orders/{order_id}` does."""
+
+    verb: Literal["remove_order"]
+    order_id: BodyOrderId
+
+
+class AmendOrder(AmountOrPrice):
+    """The verb that amends a resting order, as `PATCH /orders/{order_id}` does."""
+
+    verb: Literal["amend_order"]
+    order_id: BodyOrderId
+
+
+class PlaceTrade(NewTrade):
+    """The verb that places a trade, as `POST /trades` does."""
+
+    verb: Literal["place_trade"]
+
+
+class Submit(NewSubmission):
+    """The verb that submits an order, as `POST /submissions` does."""
+
+    verb: Literal["submit"]
+
+
+class Replace(AmountOrPrice):
+    """The verb that replaces an open order, as `PATCH /orders/{order_id}` does."""
+
+    verb: Literal["replace"]
+    order_id: EngineBodyOrderId
+
+
+class Reduce(Reduction):
+    """The verb that reduces the open amount of an order, as `POST /reductions` does."""
+
+    verb: Literal["reduce"]
+
+
+class Cancel(Body):
+    """The verb that cancels an open order, as `DELETE /orders/{order_id}` does."""
+
+    verb: Literal["cancel"]
+    order_id: EngineBodyOrderId
+
+
+class CancelAll(Body):
+    """The verb that cancels open orders, as `DELETE /orders` does."""
+
+    verb: Literal["cancel_all"]
+    symbol: OptionalBodySymbol = None
+    side: OptionalBodySide = None
+    owner: OptionalOwner = None
+
+
+BookVerb: TypeAlias = AddOrder | AddOrders | RemoveOrder | AmendOrder | PlaceTrade
+EngineVerb: TypeAlias = Submit | Replace | Reduce | Cancel | CancelAll
+
+BookVerbList: TypeAlias = list[Annotated[BookVerb, Field(discriminator="verb")]]
+EngineVerbList: TypeAlias = list[Annotated[EngineVerb, Field(discriminator="verb")]]
+_AT_LEAST_ONE = list_of(1, MOST_VERBS, "verbs")
+
+
+class TransactionBody(Body):
+    """Verbs that are made together: either all of them, or none."""
+
+    verbs: Annotated[BookVerbList, *_AT_LEAST_ONE]
+
+
+class EngineTransactionBody(Body):
+    """Verbs of a matching engine that are made together: either all of them, or none."""
+
+    verbs: Annotated[EngineVerbList, *_AT_LEAST_ONE]
