@@ -103,7 +103,7 @@ class RestingOrders(Follower):
         after: Position | None = None,
     ) -> None:
         super().__init__(books)
-        self._sequence = books.last_sequence
+        self._sequence = books._ledger.sequence  # not `last_sequence`: see `oms.api.followers`
         self._symbols = symbols
         self._symbol = symbol
         self._sides: Iterable[Side] = Side if side is None else (side,)
