@@ -43,7 +43,7 @@ class PriceLevels(Follower):
 
     def __init__(self, books: Facade, symbol: str, side: Side) -> None:
         super().__init__(books)
-        self._sequence = books.last_sequence
+        self._sequence = books._ledger.sequence  # not `last_sequence`: see `oms.api.followers`
         self._name = symbol, side
         self._events: deque[Event] = deque()
         # The change in the amount and in the number of orders since the beginning, by rank (see OrderBook)
