@@ -1,8 +1,9 @@
 """The hash of the whole state, computed without holding the lock for a long time.
 
-All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Only the names of the
-books and the arrival numbers are copied under one lock. The indexes of the stream could replace these copies,
-but a hash should not depend on an index that may be wrong.
+All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Before that, while the
+lock is held once, the names of the books are copied, and the arrival numbers and last prices of a
+MatchingEngine. The indexes of the stream could replace these copies, but a hash should not depend on an index
+that may be wrong.
 """
 
 from __future__ import annotations
