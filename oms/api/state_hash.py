@@ -36,8 +36,9 @@ _SYMBOL = itemgetter(0)
 def state_hash(books: Facade) -> tuple[int, str]:
     """Return the last sequence number, and what `books.state_hash()` returns at this moment.
 
-    O(n log n) for n open orders. The lock is held for a copy of a number for each book and each order of a
-    MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory for m orders.
+    O(n log n) for n open orders. The lock is held once to copy a name for each book, and a number for each
+    order and symbol of a MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory
+    for m orders.
     """
     return retried(partial(_state_hash, books))
 
