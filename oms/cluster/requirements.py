@@ -1,4 +1,4 @@
-"""What a cluster must guarantee before a journal trusts it, and how this is checked.
+"""The requirements that a cluster must meet before a journal opens, and their checks.
 
 The problem: by default, a NATS server acknowledges a message before it is on the disk, and syncs it up to two
 minutes later. If machines lose power, acknowledged changes are lost. A stream can also have only one replica,
