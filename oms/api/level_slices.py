@@ -13,7 +13,7 @@ Invariants:
   the lock held. If an event was missed, no more slices are read (see `oms.api.followers`).
 - The present amount of a level, less its change, is its amount at the first sequence number. A level that
   does not exist has the amount 0. So a level that was removed since then is read, and a new one is left out.
-- Each slice begins behind the last one. So each level is read exactly once.
+- Each slice begins after the end of the previous slice. So each level is read exactly once.
 """
 
 from __future__ import annotations
