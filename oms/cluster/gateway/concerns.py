@@ -9,31 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from oms.api.bulk_models import (
+from oms.api.body_lists import checked_by
+from oms.api.orders import one_or_many
+from oms.api.problems import from_exception
+from oms.api.question_models import (
+    CountQuestion,
+    EngineWhatIfBody,
+    Question,
+    SymbolsQuestion,
+    WhatIfBody,
+)
+from oms.api.request_models import DayEnd, NewOrder, NewSubmission, NewTrade, Reduction
+from oms.api.verb_models import (
     AddOrder,
     AddOrders,
     AmendOrder,
     BookVerb,
     Cancel,
     CancelAll,
-    CountQuestion,
     EngineTransactionBody,
     EngineVerb,
-    EngineWhatIfBody,
     PlaceTrade,
-    Question,
     Reduce,
     RemoveOrder,
     Replace,
     Submit,
-    SymbolsQuestion,
     TransactionBody,
-    WhatIfBody,
-    checked_by,
 )
-from oms.api.orders import one_or_many
-from oms.api.problems import from_exception
-from oms.api.request_models import DayEnd, NewOrder, NewSubmission, NewTrade, Reduction
 from oms.errors import InvalidOrderError
 from oms.submission import OrderId
 from oms.submission_checks import check_submission
