@@ -16,6 +16,7 @@ __all__ = [
     "MOST_DIGITS",
     "MOST_ORDERS",
     "MOST_QUESTIONS",
+    "MOST_READ",
     "MOST_VERBS",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
@@ -50,6 +51,12 @@ MOST_VERBS = 1_000
 
 MOST_QUESTIONS = 200
 """The maximum number of questions in one `POST /what-if`."""
+
+MOST_READ = 100_000
+"""The number of orders, price levels, and amounts that all questions of a `POST /what-if` may read together.
+
+A question that reads less than a slice of a book counts only by the elements of its answer.
+"""
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")

@@ -131,6 +131,7 @@ TESTED_THROUGH = {
     "oms.journal.sqlite_journal": "journal/test_journal.py",
     "oms.journal.writer": "journal/test_disk.py",
     "oms.journal.writer_lock": "journal/test_place.py",
+    "oms.cluster.stored": "cluster/test_log_journal.py",
     "oms.client.errors": "client/test_failures.py",
     "oms.client.in_process": "client/test_clients.py",
     "oms.client.operations": "client/test_clients.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -166,6 +167,7 @@ def create_app(
         title="oms",
         version="1",
         summary="Exact prices and trades against order books.",
+        openapi_url=None,  # Documentation serves the document without encoding it for each request
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -196,12 +198,13 @@ def create_app(
 
 
 def _complete_openapi(app: FastAPI, *, session_cookie: str | None) -> None:
-    original = app.openapi
+    original, lock = app.openapi, Lock()
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = completed(original(), session_cookie=session_cookie)
-        return app.openapi_schema
+        with lock:  # because `original` stores the incomplete document
+            if app.openapi_schema is None:
+                app.openapi_schema = completed(original(), session_cookie=session_cookie)
+            return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as the FastAPI documentation recommends
 

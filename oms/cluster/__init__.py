@@ -22,7 +22,7 @@ from typing import Any
 
 from oms import extras
 from oms.clock import Clock
-from oms.errors import JournalError
+from oms.errors import InvalidArgumentError, JournalError
 from oms.instrument import Instrument
 from oms.limits import Limits
 from oms.management import OrderManagement
@@ -36,7 +36,7 @@ except ModuleNotFoundError as error:
     extras.add_note(error, "oms.cluster", "cluster")
     raise
 
-__all__ = ["JetStreamJournal", "LogJournal", "open", "open_engine"]
+__all__ = ["JetStreamJournal", "open", "open_engine", "save_snapshot"]
 
 
 def open(  # noqa: A001  # as in oms.journal
@@ -119,8 +119,26 @@ def open_engine(
         )
 
 
+def save_snapshot(om: OrderManagement | MatchingEngine) -> None:
+    """Save the state of books whose journal is a replicated log, so that the log opens faster.
+
+    The next program that opens the log reads the latest snapshot, and only the messages after it. A program
+    that keeps the shard open should save a snapshot from time to time. Changes wait while the state is
+    copied, but not while it is stored.
+
+    Raises InvalidArgumentError if the books have another journal, or none. Raises JournalError if the
+    snapshot cannot be stored. O(n log n) for n orders.
+    """
+    store = om.journal
+    if not isinstance(store, LogJournal):
+        raise InvalidArgumentError("om", om, "books that were opened with oms.cluster")
+    with om.locked():
+        saved = store.saved_state(om.snapshot(), om.state_hash())
+    store.save(saved)
+
+
 @contextmanager
-def _closed_after_an_error(store: LogJournal) -> Generator[None]:
+def _closed_after_an_error(store: JetStreamJournal) -> Generator[None]:
     try:
         yield
     except BaseException:

@@ -9,6 +9,7 @@ from typing import Any
 
 from oms.cluster.jetstream_log import ApiError, JetStreamLog
 from oms.cluster.log_journal import LogJournal
+from oms.cluster.object_store import ObjectSnapshots
 from oms.cluster.patience import Patience
 from oms.cluster.replicated_log import UnavailableError
 from oms.cluster.requirements import (
@@ -45,7 +46,7 @@ class JetStreamJournal(LogJournal):
     repeated while the cluster is unavailable.
 
     Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the cluster cannot be
-    reached, is not safe, or contains a damaged log. O(events).
+    reached, is not safe, or contains a damaged log. O(orders and later events).
     """
 
     def __init__(
@@ -73,7 +74,13 @@ class JetStreamJournal(LogJournal):
             create=not read_only,
             seconds=seconds,
         )
-        super().__init__(log, writer=writer, read_only=read_only, patience=Patience(seconds))
+        super().__init__(
+            log,
+            writer=writer,
+            read_only=read_only,
+            patience=Patience(seconds),
+            snapshots=ObjectSnapshots(log, replicas),
+        )
 
 
 def open_log(

@@ -105,6 +105,17 @@ class JetStreamLog:
         except _FAILURES as error:
             raise UnavailableError(_text(error)) from error
 
+    def call(self, function: Callable[[Client], Coroutine[Any, Any, T]], seconds: float) -> T:
+        """Call an asynchronous function with the connection. Raises UnavailableError if it fails."""
+
+        async def run() -> T:
+            return await function(await self._connected())
+
+        try:
+            return self._loop.run(run, seconds)
+        except _FAILURES as error:
+            raise UnavailableError(_text(error)) from error
+
     def append(self, subject: str, payload: bytes, expected: int, message_id: str) -> int:
         """Store a message directly after position `expected`. See ReplicatedLog."""
         headers = {

@@ -34,7 +34,14 @@ from oms.call_stack import callers
 from oms.cluster.log_reader import LogReader
 from oms.cluster.message import Content, Draft, Head, decode, encode
 from oms.cluster.patience import Patience
-from oms.cluster.replicated_log import RejectedError, ReplicatedLog, UnknownOutcomeError
+from oms.cluster.replicated_log import (
+    RejectedError,
+    ReplicatedLog,
+    UnavailableError,
+    UnknownOutcomeError,
+)
+from oms.cluster.snapshots import SavedState, SnapshotStore, encode_saved, newest
+from oms.cluster.stored import Stored
 from oms.cluster.storing import OvertakenError, Prepared, store
 from oms.cluster.subjects import subject_of
 from oms.errors import InvalidArgumentError, JournalError
@@ -54,34 +61,11 @@ _UNKNOWN = "whether the change is stored is unknown until the journal is opened 
 _WRITERS = {"_write", "_settle"}  # no other method may run in the middle of these methods
 
 
-class _Replies(NamedTuple):
-    """A stored reply and the replies before it. Adding one replaces no list, so it cannot be interrupted."""
-
-    reply: str
-    before: _Replies | None
-
-
-class _Stored(NamedTuple):
-    """The end of the log, and the instruments and the replies in it."""
-
-    head: Head = Head()
-    instruments: Mapping[str, Instrument] = {}
-    replies: _Replies | None = None
-
-    def after(self, head: Head, instruments: Mapping[str, Instrument], replies: Sequence[str]) -> _Stored:
-        """Return the state after another message. O(1), or O(instruments) for a message with instruments."""
-        last = self.replies
-        for reply in replies:
-            last = _Replies(reply, last)
-        both = {**self.instruments, **instruments} if instruments else self.instruments
-        return _Stored(head, both, last)
-
-
 class _State(NamedTuple):
     """The state of the journal. `pending` is a message whose outcome is unknown, and the state with it."""
 
-    stored: _Stored
-    pending: tuple[Prepared, _Stored] | None = None
+    stored: Stored
+    pending: tuple[Prepared, Stored] | None = None
 
 
 class LogJournal:
@@ -89,9 +73,11 @@ class LogJournal:
 
     `writer` is a name that other writers see in error messages. By default, it consists of the names of the
     machine and the process. With `read_only`, nothing is written, and `refresh` reads what others have
-    written. `patience` is the time for which an unavailable log is tried.
+    written. `patience` is the time for which an unavailable log is tried. `snapshots` is the place for
+    snapshots, or None.
 
-    Opening reads the whole log, in O(events). Raises JournalError if the log is damaged or unavailable.
+    Opening reads the latest snapshot and all messages after it, in O(orders and later events). Raises
+    JournalError if the log is damaged or unavailable.
     """
 
     def __init__(
@@ -101,6 +87,7 @@ class LogJournal:
         writer: str | None = None,
         read_only: bool = False,
         patience: Patience | None = None,
+        snapshots: SnapshotStore | None = None,
     ) -> None:
         self._replicated_log = log
         self.place = log.place
@@ -111,13 +98,22 @@ class LogJournal:
         self._is_closed = False
         self._is_writing = False  # True during a write, and after an interrupted one
         self._problem: str | None = "it was opened to be read" if read_only else None
-        self._state = _State(_Stored())
+        self._state = _State(Stored())
+        self._snapshots = snapshots
+        self._start, self._first_state = Head(), Snapshot()  # of the snapshot with which this journal starts
         with ExitStack() as undo:
             undo.callback(log.close)
+            self._load_snapshot()
             self._catch_up()
             if not read_only:
                 self._take_over(writer or f"{socket.gethostname()}, process {os.getpid()}")
             undo.pop_all()
+
+    def _load_snapshot(self) -> None:
+        saved = None if self._snapshots is None else newest(self._snapshots, self._reader, self.place)
+        if saved is not None:
+            self._start, self._first_state = saved.head, saved.state
+            self._state = _State(Stored().after(saved.head, saved.instruments, saved.replies))
 
     def _catch_up(self) -> None:
         """Read the messages that others have written."""
@@ -150,9 +146,9 @@ class LogJournal:
         return self._settled().head.sequence
 
     def snapshot(self) -> Snapshot:
-        """Return the empty state, because the log contains all events. See Journal."""
+        """Return the state of the snapshot with which this journal has started. See Journal."""
         self._current()
-        return Snapshot()
+        return self._first_state
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the stored instruments by symbol. See InstrumentKeeper. O(n log n) for n instruments."""
@@ -175,7 +171,9 @@ class LogJournal:
 
     def _head_before(self, first: int, end: Head) -> Head:
         """Return the end of the log before the message with event number `first`."""
-        return Head() if first == 1 else self._reader.search(end, lambda head: head.sequence < first)
+        if first == self._start.sequence + 1:
+            return self._start
+        return self._reader.search(end, lambda head: head.sequence < first)
 
     def history(self) -> Iterator[Event]:
         """Yield all events. None is ever deleted. See `read`."""
@@ -183,11 +181,7 @@ class LogJournal:
 
     def replies(self) -> Iterator[str]:
         """Yield the replies stored by `keep_reply`, oldest first. O(replies)."""
-        replies, last = list[str](), self._settled().replies
-        while last is not None:
-            replies.append(last.reply)
-            last = last.before
-        return reversed(replies)
+        return iter(self._settled().all_replies())
 
     def page_of_events(self, after: int | None, limit: int) -> EventPage:
         """Return a page of events. See Archive. O(log n) messages are read before the page."""
@@ -215,6 +209,27 @@ class LogJournal:
                     break
         page = tuple(trades[:limit])
         return TradePage(1, page, bool(page) and page[-1].trade.trade_id + 1 < end.next_trade_id)
+
+    def saved_state(self, state: Snapshot, state_hash: str) -> SavedState:
+        """Return a snapshot to save: the state of the books with this journal, and what else is stored.
+
+        Raises JournalError if the state is not that after the last event. O(replies).
+        """
+        stored = self._settled()
+        if state.sequence != stored.head.sequence:
+            problem = f"a state after event {state.sequence} is not that after event {stored.head.sequence}"
+            raise JournalError(self.place, problem)
+        return SavedState(stored.head, state, state_hash, stored.instruments, stored.all_replies())
+
+    def save(self, saved: SavedState) -> None:
+        """Store a snapshot, so that the log opens faster. Raises JournalError if it cannot be stored."""
+        self._current()
+        if self._snapshots is None:
+            raise JournalError(self.place, "it was opened without a place for snapshots")
+        try:
+            self._snapshots.save(saved.name, encode_saved(saved))
+        except UnavailableError as error:
+            raise JournalError(self.place, f"the snapshot is not stored: {error}") from error
 
     def refresh(self) -> int:
         """Read what other writers have written, and return the number of the last event.
@@ -281,13 +296,13 @@ class LogJournal:
         if error is not None:
             raise error
 
-    def _prepare(self, draft: Draft) -> tuple[Prepared, _Stored]:
+    def _prepare(self, draft: Draft) -> tuple[Prepared, Stored]:
         stored = self._state.stored
         payload, head = encode(stored.head, draft)
         subject = subject_of(self._replicated_log.name, draft.events)
         return Prepared(subject, payload, head), stored.after(head, draft.instruments, draft.replies)
 
-    def _store(self, pending: tuple[Prepared, _Stored]) -> JournalError | None:
+    def _store(self, pending: tuple[Prepared, Stored]) -> JournalError | None:
         """Store a message. Return an error if it is not stored. Raises UnknownOutcomeError."""
         before, (prepared, after) = self._state.stored, pending
         self._state = _State(before, pending)
@@ -309,7 +324,7 @@ class LogJournal:
 
     # ------------------------------------------------------------------ locking and closing
 
-    def _settled(self) -> _Stored:
+    def _settled(self) -> Stored:
         """Return the end of the log, and the instruments and replies in it, after an interrupted append."""
         with self._own_lock():
             self._get_ready()
@@ -345,7 +360,7 @@ class LogJournal:
         if to_write:
             self.check_writable()
 
-    def _settle(self, pending: tuple[Prepared, _Stored]) -> None:
+    def _settle(self, pending: tuple[Prepared, Stored]) -> None:
         try:
             self._store(pending)
         except UnknownOutcomeError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from oms import Event, Instrument, JournalError, Order, OrderAdded, OrderManagement, Side
-from oms.cluster import LogJournal
+from oms.cluster.log_journal import LogJournal
 from oms.cluster.replicated_log import Message, UnavailableError
 from support.replicated_log import ALL_FAULTS, Connection, Faults, MemoryLog, Request, impatient
 

@@ -22,7 +22,7 @@ from oms import (
     SelfTradePrevention,
     Side,
 )
-from oms.cluster import LogJournal
+from oms.cluster.log_journal import LogJournal
 from support.engine_machine import EngineMachine
 from support.machine import Machine
 from support.replicated_log import ALL_FAULTS, Connection, Faults, MemoryLog, impatient

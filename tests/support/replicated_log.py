@@ -16,7 +16,7 @@ from oms.cluster.replicated_log import (
     WrongPositionError,
 )
 
-__all__ = ["ALL_FAULTS", "Connection", "Faults", "MemoryLog", "impatient"]
+__all__ = ["ALL_FAULTS", "Connection", "Faults", "MemoryLog", "MemorySnapshots", "impatient"]
 
 
 class Request(NamedTuple):
@@ -167,3 +167,29 @@ def impatient(seconds: float = 3.0) -> Patience:
     """Return a time limit that needs no time. Three seconds are about 16 attempts."""
     clock = Clock()
     return Patience(seconds, clock, clock.pause)
+
+
+class MemorySnapshots:
+    """A place for snapshots in memory."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        self.is_available = True
+
+    def names(self) -> Sequence[str]:
+        self._check()
+        return list(self.contents)
+
+    def load(self, name: str) -> bytes:
+        self._check()
+        return self.contents[name]
+
+    def save(self, name: str, content: bytes) -> None:
+        self._check()
+        self.contents[name] = content
+        for old in sorted(self.contents)[:-2]:
+            del self.contents[old]
+
+    def _check(self) -> None:
+        if not self.is_available:
+            raise UnavailableError("no leader")
