@@ -121,6 +121,10 @@ class LogJournal:
         for content in self._reader.contents(stored.head):
             stored = stored.after(content.head, content.instruments(), content.replies())
             self._state = _State(stored)
+            self._note(content)
+
+    def _note(self, content: Content) -> None:
+        """Do nothing with a message that another writer has written. A FollowingJournal keeps it."""
 
     def _take_over(self, writer: str) -> None:
         """Append the message that deposes all earlier writers."""
@@ -133,7 +137,7 @@ class LogJournal:
             except (RejectedError, UnknownOutcomeError) as error:
                 raise JournalError(self.place, f"it cannot be opened for writing: {error}") from error
             else:
-                self._state = _State(stored)
+                self._state, self._problem = _State(stored), None
                 _log.info("%s is open, and its last event is %d", self.place, stored.head.sequence)
                 return
         raise JournalError(self.place, "it cannot be opened for writing: other writers are opening it")
