@@ -61,7 +61,7 @@ NOT_IN_THREE_SHARDS = {
     "test_the_state_hash_equals_that_of_the_library": "each shard has a state hash of its own",
     "test_threads_can_share_a_backend": "the test checks `books`",
 }
-"""The tests that need one OrderManagement with all symbols. tests/cluster/test_merged.py has similar tests."""
+"""The tests that need one OrderManagement. tests/cluster/test_merged.py has similar tests of a cluster."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

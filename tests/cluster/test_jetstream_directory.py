@@ -85,7 +85,7 @@ def test_of_two_simultaneous_claims_of_an_id_exactly_one_succeeds(
 
     async def race(order_id: int) -> list[BaseException | None]:
         claims = directory.claim([order_id], "s1"), other.claim([order_id], "s2")
-        return await asyncio.gather(*claims, return_exceptions=True)
+        return list(await asyncio.gather(*claims, return_exceptions=True))
 
     try:
         for order_id in range(50):
@@ -136,5 +136,5 @@ def test_a_closed_directory_is_unavailable(directory: JetStreamDirectory) -> Non
 
 
 def test_a_cluster_that_cannot_be_reached_is_an_error(shards: Shards) -> None:
-    with pytest.raises(JournalError, match="directory at nats://127.0.0.1:9: it cannot be reached"):
+    with pytest.raises(JournalError, match=r"directory at nats://127.0.0.1:9: it cannot be reached"):
         JetStreamDirectory(["nats://127.0.0.1:9"], shards, open_seconds=0.5)
