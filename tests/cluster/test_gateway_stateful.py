@@ -33,6 +33,7 @@ CODES = {
 }
 NETWORK = ["ConnectError", "WriteError", "ReadError", "RemoteProtocolError", "ReadTimeout", None]
 
+choices = st.integers(0, 2 * MOST_IDS - 1)
 orders = st.builds(Order, our.order_ids, st.sampled_from(SYMBOLS), our.sides, our.amounts, our.prices)
 faults = st.fixed_dictionaries(
     {
@@ -152,11 +153,15 @@ class Machine(RuleBasedStateMachine):
             assert response.status_code in (200, 201), actual
             assert actual == as_body(content)
 
-    def id(self, order_id: int) -> int:
-        return self.first_id + order_id
+    def id(self, choice: int) -> int:
+        """Return the id of a resting order for a choice below MOST_IDS, and otherwise any id."""
+        resting = [order.order_id for each in self.model.services.values() for order in each.books.orders()]
+        if choice < MOST_IDS and resting:
+            return resting[choice % len(resting)]
+        return self.first_id + choice % MOST_IDS
 
     def own(self, order: Order) -> Order:
-        return order._replace(order_id=self.id(order.order_id))
+        return order._replace(order_id=self.first_id + order.order_id)
 
     # ------------------------------------------------------------------ rules
 
@@ -176,24 +181,26 @@ class Machine(RuleBasedStateMachine):
         response = self.send("POST", "/orders", as_body(list(map(json_of, new))), faults, key=key)
         self.check(response, lambda: self.model.add_list(new))
 
-    @rule(order_id=our.order_ids, faults=faults, key=st.booleans())
-    def remove_order(self, order_id: int, faults: Json, key: bool) -> None:
-        verb = {"verb": "remove_order", "order_id": self.id(order_id)}
-        response = self.send("DELETE", f"/orders/{self.id(order_id)}", None, faults, key=key)
+    @rule(choice=choices, faults=faults, key=st.booleans())
+    def remove_order(self, choice: int, faults: Json, key: bool) -> None:
+        order_id = self.id(choice)
+        verb = {"verb": "remove_order", "order_id": order_id}
+        response = self.send("DELETE", f"/orders/{order_id}", None, faults, key=key)
         self.check(response, lambda: without_verb(self.model.change([verb])[0]))
 
-    @rule(order_id=our.order_ids, amount=our.amounts, faults=faults, key=st.booleans())
-    def amend_order(self, order_id: int, amount: int, faults: Json, key: bool) -> None:
-        verb = {"verb": "amend_order", "order_id": self.id(order_id), "amount": amount}
-        path = f"/orders/{self.id(order_id)}"
+    @rule(choice=choices, amount=our.amounts, faults=faults, key=st.booleans())
+    def amend_order(self, choice: int, amount: int, faults: Json, key: bool) -> None:
+        order_id = self.id(choice)
+        verb = {"verb": "amend_order", "order_id": order_id, "amount": amount}
+        path = f"/orders/{order_id}"
         response = self.send("PATCH", path, as_body({"amount": amount}), faults, key=key)
         self.check(response, lambda: without_verb(self.model.change([verb])[0]))
 
     @rule(
         symbol=st.sampled_from(SYMBOLS),
         side=our.sides,
-        amount=our.requested_amounts,
-        allow_partial=st.booleans(),
+        amount=st.integers(1, 9) | our.requested_amounts,
+        allow_partial=st.sampled_from([True, True, False]),
         faults=faults,
         key=st.booleans(),
     )
@@ -207,7 +214,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         order=orders,
-        removed=st.lists(our.order_ids, max_size=2),
+        removed=st.lists(choices, max_size=2),
         amount=our.requested_amounts,
         symbol=st.none() | st.sampled_from(SYMBOLS),
         faults=faults,
@@ -228,11 +235,12 @@ class Machine(RuleBasedStateMachine):
 
         self.check(response, expected)
 
-    @rule(order_id=our.order_ids, faults=faults)
-    def get_order(self, order_id: int, faults: Json) -> None:
-        response = self.send("GET", f"/orders/{self.id(order_id)}", None, faults, key=True)
-        shard = self.model.shards.get(self.id(order_id), NAMES[0])
-        self.check(response, lambda: json_of(self.model.services[shard].books.get_order(self.id(order_id))))
+    @rule(choice=choices, faults=faults)
+    def get_order(self, choice: int, faults: Json) -> None:
+        order_id = self.id(choice)
+        response = self.send("GET", f"/orders/{order_id}", None, faults, key=True)
+        shard = self.model.shards.get(order_id, NAMES[0])
+        self.check(response, lambda: json_of(self.model.services[shard].books.get_order(order_id)))
 
     @rule(limit=st.integers(1, 9))
     def list_orders(self, limit: int) -> None:
@@ -278,10 +286,11 @@ def without_verb(result: Json) -> Json:
 
 
 @pytest.mark.slow
-def test_random_requests_with_takeovers_and_lost_messages_agree_with_the_model() -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.long)])
+def test_random_requests_with_takeovers_and_lost_messages_agree_with_the_model(examples: int) -> None:
     served = Served()
     with served.http:
         run_state_machine_as_test(
             lambda: Machine(served),  # type: ignore[arg-type]  # any callable that returns a machine works
-            settings=settings(max_examples=30, stateful_step_count=20),
+            settings=settings(max_examples=examples, stateful_step_count=20),
         )
