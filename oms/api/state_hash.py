@@ -23,7 +23,7 @@ from oms.facade import Facade
 from oms.matching import MatchingEngine
 from oms.models import Side
 
-__all__ = ["SLICE", "state_hash"]
+__all__ = ["SLICE", "begin_hash", "state_hash"]
 
 SLICE = 1_000
 """The number of orders that are read while the lock is held."""
@@ -43,16 +43,30 @@ def state_hash(books: Facade) -> tuple[int, str]:
 
 def _state_hash(books: Facade) -> tuple[int, str]:
     """Return the number and the hash, or raise MissedEventError."""
+    sequence, finish = begin_hash(books)
+    return sequence, finish()
+
+
+def begin_hash(books: Facade) -> tuple[int, Callable[[], str]]:
+    """Return the last sequence number, and a function that computes the hash of the state at this moment.
+
+    A subscriber can begin a hash, too. Call the function once, from any thread. It raises MissedEventError if
+    an event was not published in the meantime.
+    """
     with books.locked(to_read=True):
         sequence, next_trade_id = books.last_sequence, books._books.next_trade_id
         symbols = _Symbols(books._books.by_name)
         orders, complete = _begin(books, symbols)
         unsubscribe = books.subscribe(orders)
-    try:
-        symbols.sort()
-        return sequence, complete(hash_of_books(next_trade_id, sequence + 1, _contents(orders)))
-    finally:
-        unsubscribe()
+
+    def finish() -> str:
+        try:
+            symbols.sort()
+            return complete(hash_of_books(next_trade_id, sequence + 1, _contents(orders)))
+        finally:
+            unsubscribe()
+
+    return sequence, finish
 
 
 def _begin(books: Facade, symbols: _Symbols) -> tuple[RestingOrders, Callable[[str], str]]:
