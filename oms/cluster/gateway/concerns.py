@@ -12,7 +12,13 @@ from typing import Any, Final, NamedTuple
 from oms.api.body_lists import checked_by
 from oms.api.orders import one_or_many
 from oms.api.problems import from_exception
-from oms.api.question_models import CountQuestion, EngineWhatIfBody, Question, SymbolsQuestion, WhatIfBody
+from oms.api.question_models import (
+    CountQuestion,
+    EngineWhatIfBody,
+    Question,
+    SymbolsQuestion,
+    WhatIfBody,
+)
 from oms.api.request_models import DayEnd, NewOrder, NewSubmission, NewTrade, Reduction
 from oms.api.verb_models import (
     AddOrder,

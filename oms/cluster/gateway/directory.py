@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
+from oms.cluster.replicated_log import UnavailableError
 from oms.contract import id_as_json
 from oms.submission import OrderId
 
@@ -48,10 +49,6 @@ class ClaimedError(Exception):
 
     def __str__(self) -> str:
         return f"order id {id_as_json(self.order_id)} belongs to shard {self.shard}"
-
-
-class UnavailableError(Exception):
-    """A directory that does not respond. Repeat the call."""
 
 
 class Directory(Protocol):

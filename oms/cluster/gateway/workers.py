@@ -40,7 +40,7 @@ from oms.contract import PROBLEM_MEDIA_TYPE
 __all__ = ["NoResponseError", "Outgoing", "Reply", "Workers", "end_to_end"]
 
 RETRIED = frozenset({"journal_failed", "not_owner", "not_ready"})
-"""The codes of the problems after which a request is sent again: the worker has not made the change."""
+"""The codes of the problems after which a request is sent again: this worker cannot make the change."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds
 _CONNECT_SECONDS = 2.0
