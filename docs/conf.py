@@ -31,7 +31,7 @@ nitpick_ignore_regex = [
     # Links to other projects need their object lists from the network.
     (
         r"py:.*",
-        r"(builtins|collections|contextlib|dataclasses|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*",
+        r"(builtins|collections|concurrent|contextlib|dataclasses|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*",
     ),
     (r"py:.*", r"(fastapi|httpx|matplotlib)\..*"),
     (r"py:class", r"oms\.journal\.connection\.Connection"),  # a protocol like sqlite3.Connection
@@ -46,6 +46,7 @@ nitpick_ignore_regex = [
     (r"py:class", "Id"),  # a type variable for the id in an OrderFill
     (r"py:class", r"oms\.ledger\.Ledger"),  # how the ledger works is on the page about the design
     (r"py:class", r"oms\.feeds\.levels\.capture\.Result"),  # a type variable for the result of a function
+    (r"py:class", r"oms\.feeds\.many\.replay_many\.Value"),  # a type variable for the value of an analysis
     (r"py:class", "Texts"),  # an alias for pairs of strings
     (r"py:class", r"oms\.id_map\.[KL]"),  # type variables for the keys of an IdMap
     (r"py:class", r"oms\.frames\.Frame"),  # a protocol of data frames and Arrow tables

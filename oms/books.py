@@ -33,10 +33,12 @@ __all__ = [
     "Batch",
     "Books",
     "Change",
+    "Contents",
     "ORDERS_BEFORE",
     "PARTS",
     "Steps",
     "UNDO",
+    "hash_of_books",
     "parts_of",
 ]
 
@@ -46,6 +48,9 @@ BULK = 20
 
 _ORDER_ID = itemgetter(0)
 BookName = tuple[str, Side]
+
+Contents = tuple[str, Side, int, Iterable[OrderRow]]
+"""The symbol and the side of a book, the number of its orders, and their fields, best first."""
 
 Change = tuple[type, Any]
 """The kind and the subject of a change. The kind is the class of its event."""
@@ -131,13 +136,8 @@ class Books:
 
         The orders are sorted by book, price, and id.
         """
-        digest = hashlib.sha256(f"{self.next_trade_id} {next_sequence}\n".encode())
-        for book in self.select(None, None):
-            # The length prefix makes it clear where the symbol ends.
-            digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
-            for order_id, _, _, amount, price in book.rows():
-                digest.update(b"%d %d %d\n" % (order_id, amount, price))
-        return digest.hexdigest()
+        contents = ((book.symbol, book.side, len(book), book.rows()) for book in self.select(None, None))
+        return hash_of_books(self.next_trade_id, next_sequence, contents)
 
     # ------------------------------------------------------------------ changes
 
@@ -303,6 +303,20 @@ class Books:
             book._check()
         total = sum(map(len, self.by_name.values()))
         assert total == len(self.orders), "every order is in exactly one book"
+
+
+def hash_of_books(next_trade_id: int, next_sequence: int, contents: Iterable[Contents]) -> str:
+    """Return the SHA-256 hash (hex) of the counters and the contents of all books. O(n) for n orders.
+
+    The contents are sorted by symbol, with BUY before SELL.
+    """
+    digest = hashlib.sha256(f"{next_trade_id} {next_sequence}\n".encode())
+    for symbol, side, number, rows in contents:
+        # The length prefix makes it clear where the symbol ends.
+        digest.update(f"{len(symbol)} {symbol} {side} {number}\n".encode())
+        for order_id, _, _, amount, price in rows:
+            digest.update(b"%d %d %d\n" % (order_id, amount, price))
+    return digest.hexdigest()
 
 
 def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow]]:

@@ -16,12 +16,14 @@ __all__ = [
     "MOST_DIGITS",
     "MOST_ORDERS",
     "MOST_QUESTIONS",
+    "MOST_READ",
     "MOST_VERBS",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
     "PROBLEM_TYPE",
     "ProblemKind",
     "REPLAYED_HEADER",
+    "SHARD_HEADER",
     "as_json_integer",
     "id_as_json",
     "id_as_path",
@@ -50,12 +52,21 @@ MOST_VERBS = 1_000
 MOST_QUESTIONS = 200
 """The maximum number of questions in one `POST /what-if`."""
 
+MOST_READ = 100_000
+"""The number of orders, price levels, and amounts that all questions of a `POST /what-if` may read together.
+
+A question that reads less than a slice of a book counts only by the elements of its answer.
+"""
+
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
 """An idempotency key is 1 to 255 visible ASCII characters."""
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
+SHARD_HEADER = "Oms-Shard"
+"""The header with the name of the shard that has answered, in the responses of a cluster."""
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE = "urn:oms:problem:{code}"
 """The `type` field of an error response, which is called a problem (RFC 9457)."""
@@ -82,6 +93,10 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "no_longer_available": ProblemKind(410, "The requested events or trades are no longer available"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service is not ready"),
+    "across_shards": ProblemKind(422, "The request concerns several shards of the cluster"),
+    "shard_required": ProblemKind(422, "The request must name a shard of the cluster"),
+    "shard_unavailable": ProblemKind(503, "No worker of the cluster has answered for the shard"),
+    "not_owner": ProblemKind(421, "The worker does not own the shard"),
     "too_many_requests": ProblemKind(429, "The key or the address has sent too many requests"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),

@@ -186,6 +186,10 @@ class DurableLedger(Ledger):
     def store(self, savepoint: Savepoint) -> None:
         """Store the batch in flight of a transaction without the lock, and apply it. See Ledger.store.
 
+        The batch is applied when no what-if is open, however long this takes. An error instead would say that
+        the changes had failed, although they are stored. To return without waiting would acknowledge changes
+        that the caller could not see yet.
+
         Raises JournalError if the journal cannot store the batch. It is then discarded.
         """
         batch = self.in_flight

@@ -190,7 +190,8 @@ class Facade(ReferenceData, Copyable):
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols that have resting orders, sorted. O(s log s) for s symbols."""
         with self.locked(to_read=True):
-            return tuple(sorted({symbol for symbol, _ in self._by_name}))
+            names = tuple(self._by_name)  # so that the lock is not held while they are sorted
+        return tuple(sorted({symbol for symbol, _ in names}))
 
     def __len__(self) -> int:
         """Return the number of resting orders. O(1)."""

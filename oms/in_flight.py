@@ -15,6 +15,8 @@ Invariants:
 
 - While a batch is in flight, the ledger is `busy`, so every call that could change the books calls `admit`,
   and waits. Reads do not wait. What-ifs do not wait either, because they are rolled back.
+- A batch is not applied while a what-if is open, because the rollback of the what-if undoes its own changes
+  in the order in which they were made. So `store` waits for the end of the what-if, without a limit.
 - At most one batch is in flight, and the sequence number of the ledger is the one before the batch.
 - If the journal raises a JournalError, `store` discards the batch. If the storing thread is interrupted or
   ends, the next call that acquires the lock applies the batch if the journal contains it, or discards it.

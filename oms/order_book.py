@@ -103,6 +103,16 @@ class OrderBook:
         worse = map(self.levels.__getitem__, self._ladder.irange(rank, inclusive=(False, True)))
         return map(self._orders.__getitem__, chain(first, chain.from_iterable(map(_IDS, worse))))
 
+    def levels_after(self, price: int | None) -> Iterator[PriceLevel]:
+        """Iterate over the levels behind a price, or all levels if it is None, best first. O(log n) to begin.
+
+        The book must not change during the iteration.
+        """
+        rank = None if price is None else self._sign * price
+        for each in self._ladder.irange(rank, inclusive=(False, True)):
+            level = self.levels[each]
+            yield PriceLevel(level.price, level.amount, len(level.ids))
+
     def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
         """Iterate over the (price, amount) of each level at the limit price or better, best first.
 
@@ -170,6 +180,15 @@ class OrderBook:
             price = self.cached_price(amount)
             assert price is not None, "the cached sums cover the amount"
         return price
+
+    def cache_sums(self, amount: int, most_levels: int) -> bool:
+        """Extend the cached sums by up to `most_levels` levels, until they cover an amount.
+
+        Return True if they cover the amount or all levels. `find_price` is then fast. Otherwise, call this
+        method again. O(c) for c levels that the sums cover afterwards, most of which are only copied.
+        """
+        most = self._sums.covered_levels + most_levels
+        return self._sums.grow(islice(self._ladder, most), amount) >= amount or most >= len(self._ladder)
 
     def find_prices(self, amounts: Sequence[int]) -> list[int]:
         """Return the total price of each of m ascending amounts.

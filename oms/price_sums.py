@@ -83,6 +83,11 @@ class PriceSums:
         self._cache = EMPTY
         self.worst = NOWHERE  # the book must report changes to levels up to this rank
 
+    @property
+    def covered_levels(self) -> int:
+        """The number of levels down to the last row. O(1)."""
+        return self._cache[4]
+
     def price(self, amount: int) -> int | None:
         """Return the total price of an amount, or None if the rows are not deep enough. O(log k)."""
         ranks, reach, offsets, corrections, _ = self._cache

@@ -8,16 +8,19 @@ reads. The price of a single amount is computed in `oms/price_sums.py`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Protocol
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import OrderFill, Quote, Side, new_fill
+from oms.models import OrderFill, OrderRow, Quote, Side, new_fill
 from oms.order_book import OrderBook
 from oms.top_of_book import TopOfBook
 
 __all__ = [
+    "Amounts",
     "Filled",
+    "Rows",
     "amount_for",
     "amount_within",
     "available_amount",
@@ -29,8 +32,36 @@ __all__ = [
     "total_prices",
 ]
 
+_PIECE = 10_000
+"""The number of fills that are made in about a millisecond."""
+
 Filled = tuple[tuple[OrderFill, ...], int, int]
 """The fills (best first), their total amount, and their total price."""
+
+
+class _Named(Protocol):
+    """A book with its name. All attributes are only read."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def side(self) -> Side: ...
+
+
+class Rows(_Named, Protocol):
+    """The orders of a book. An OrderBook is one."""
+
+    def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
+        """Iterate over the fields of each order at the limit price or better, best first."""
+        ...
+
+
+class Amounts(_Named, Protocol):
+    """The price levels of a book. An OrderBook is one."""
+
+    def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
+        """Iterate over the (price, amount) of each level at the limit price or better, best first."""
+        ...
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
@@ -49,7 +80,7 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
     return [price_of[amount] for amount in amounts]
 
 
-def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
+def fill(book: Rows, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
     """Return the fills that a trade would have, without changing the book. O(k).
 
     Raises InsufficientLiquidityError if less than `requested` is available at the limit price or better. With
@@ -58,11 +89,22 @@ def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_part
     rows, amount, total = consumed(book, requested, limit_price)
     if amount < requested and not (allow_partial and rows):
         raise InsufficientLiquidityError(book.symbol, book.side, requested, amount)
-    return tuple(map(new_fill, rows)), amount, total
+    return _fills(rows), amount, total
+
+
+def _fills(rows: list[tuple[int, int, int]]) -> tuple[OrderFill, ...]:
+    """Return the fills with these fields. O(k).
+
+    Other threads cannot run while `map` and `tuple` work, so many fills are made piece by piece.
+    """
+    if len(rows) <= _PIECE:
+        return tuple(map(new_fill, rows))
+    pieces = (map(new_fill, rows[start : start + _PIECE]) for start in range(0, len(rows), _PIECE))
+    return tuple(chain.from_iterable(pieces))
 
 
 def consumed(
-    book: OrderBook, requested: int, limit_price: int | None
+    book: Rows, requested: int, limit_price: int | None
 ) -> tuple[list[tuple[int, int, int]], int, int]:
     """Return the fields of the fills of a trade, their total amount, and their total price. O(k)."""
     rows: list[tuple[int, int, int]] = []
@@ -105,12 +147,12 @@ def price_curve(levels: Iterable[tuple[int, int]], limit: int | None) -> dict[st
     return curve
 
 
-def available_amount(book: OrderBook, limit_price: int | None) -> int:
+def available_amount(book: Amounts, limit_price: int | None) -> int:
     """Return the total amount of all orders at the limit price or better. O(k)."""
     return sum(amount for _, amount in book.amounts(limit_price))
 
 
-def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
+def amount_for(book: Amounts, budget: int, limit_price: int | None) -> int:
     """Return the amount that `budget` can buy, or that must be sold to raise `budget`. O(k).
 
     For a BUY book, this is the largest amount that costs at most `budget`. For a SELL book, it is the

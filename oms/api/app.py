@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -49,7 +50,7 @@ from oms.journal import Archive
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 
-__all__ = ["create_app", "create_router"]
+__all__ = ["BOOKS_ROUTES", "ENGINE_ROUTES", "create_app", "create_router", "rejecting"]
 
 
 def create_router(om: OrderManagement | MatchingEngine, settings: Settings | None = None) -> APIRouter:
@@ -166,6 +167,7 @@ def create_app(
         title="oms",
         version="1",
         summary="Exact prices and trades against order books.",
+        openapi_url=None,  # Documentation serves the document without encoding it for each request
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -190,18 +192,19 @@ def create_app(
     observers: list[Observer] = [metrics, AccessLog()] if settings.access_log else [metrics]
     app.add_middleware(Observed, routes=router.routes, observers=observers)  # the outermost, so added last
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
-    app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
+    app.add_exception_handler(HTTPException, rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
     return app
 
 
 def _complete_openapi(app: FastAPI, *, session_cookie: str | None) -> None:
-    original = app.openapi
+    original, lock = app.openapi, Lock()
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = completed(original(), session_cookie=session_cookie)
-        return app.openapi_schema
+        with lock:  # because `original` stores the incomplete document
+            if app.openapi_schema is None:
+                app.openapi_schema = completed(original(), session_cookie=session_cookie)
+            return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as the FastAPI documentation recommends
 
@@ -234,7 +237,7 @@ BOOKS_ROUTES: Mapping[tuple[str, str], str] = {
 """The endpoints that only an OrderManagement has."""
 
 
-def _rejecting(
+def rejecting(
     router: APIRouter, other_routes: Mapping[tuple[str, str], str]
 ) -> Callable[[Request, Exception], Response]:
     """Return a handler for requests that match no endpoint (an unknown path or an unsupported method)."""

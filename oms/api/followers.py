@@ -20,11 +20,16 @@ Invariants:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from oms.events import Event
 from oms.facade import Facade
 
-__all__ = ["Follower", "MissedEventError"]
+__all__ = ["Follower", "MissedEventError", "retried"]
+
+T = TypeVar("T")
 
 
 class MissedEventError(Exception):
@@ -63,3 +68,10 @@ class Follower(ABC):
     @abstractmethod
     def _build(self) -> None:
         """Build the image from the present books, or raise MissedEventError. The caller holds the lock."""
+
+
+def retried(read: Callable[[], T]) -> T:
+    """Return the result of `read`, which is called again, for a later state, while it misses an event."""
+    while True:
+        with suppress(MissedEventError):
+            return read()

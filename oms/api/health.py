@@ -11,6 +11,7 @@ from oms.api.callers import CallersOwner, check_operator, is_anonymous
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
 from oms.api.response_models import json_response
+from oms.api.state_hash import state_hash
 from oms.errors import JournalError, OmsError
 from oms.facade import Facade
 
@@ -62,10 +63,9 @@ class Health:
         return json_response({"ready": True, "durable": durable, **numbers})
 
     def state_hash(self, caller: CallersOwner) -> Response:
-        """Return a hash of all resting orders and counters. O(n) for n resting orders."""
+        """Return a hash of all resting orders and counters. O(n) for n resting orders, read in slices."""
         check_operator(caller)
-        with self._om.locked(to_read=True):
-            sequence, state = self._om.last_sequence, self._om.state_hash()
+        sequence, state = state_hash(self._om)
         return json_response({"sequence": sequence, "state_hash": state})
 
 

@@ -5,9 +5,9 @@ number), so without an index, each page needs a sort of all orders.
 
 What does not work. An index in the books would slow down every change, also in programs that serve no pages.
 
-The solution. A subscriber keeps the numbers of all orders in sorted lists: one for all orders, and one for
-each symbol and side. In a MatchingEngine, each owner has such lists too. A page of one book reads one list,
-and so does a page of all orders. All other pages merge the lists of the selected books.
+The solution. A subscriber keeps the numbers of all orders in sorted lists: one for all orders, one for each
+side, and one for each symbol and side. In a MatchingEngine, each owner has such lists too. A page of both
+sides of one symbol merges two lists, and each other page reads one list.
 
 If the index misses an event, the next page builds it again, in O(n log n) for n orders. See
 `oms.api.followers`.
@@ -57,20 +57,28 @@ class NumberPage(NamedTuple):
 
 
 class _Numbers:
-    """The numbers of some orders in ascending order: all of them, and those of each symbol and side."""
+    """The numbers of some orders in ascending order: all, those of each side, and those of each book."""
 
     def __init__(self, by_book: Mapping[Book, list[int]]) -> None:
         self._all: SortedList[int] = SortedList(chain.from_iterable(by_book.values()))
+        self._by_side: dict[Side, SortedList[int]] = {
+            side: SortedList(
+                chain.from_iterable(numbers for (_, each), numbers in by_book.items() if each is side)
+            )
+            for side in Side
+        }
         self._by_book = {name: SortedList(numbers) for name, numbers in by_book.items()}
 
     def add(self, name: Book, number: int) -> None:
         """Add a number. O(log n)."""
         self._all.add(number)
+        self._by_side[name[1]].add(number)
         self._by_book.setdefault(name, SortedList()).add(number)
 
     def remove(self, name: Book, number: int) -> None:
         """Remove a number. O(log n)."""
         self._all.remove(number)
+        self._by_side[name[1]].remove(number)
         book = self._by_book[name]
         book.remove(number)
         if not book:
@@ -82,11 +90,9 @@ class _Numbers:
         return not self._all
 
     def select(self, symbol: str | None, side: Side | None) -> list[SortedList[int]]:
-        """Return the lists of the selected numbers. O(1), or O(s) for s symbols if only a side is given."""
-        if symbol is None and side is None:
-            return [self._all]
+        """Return the lists of the selected numbers, which are at most two. O(1)."""
         if symbol is None:
-            return [book for (_, each), book in self._by_book.items() if each is side]
+            return [self._all if side is None else self._by_side[side]]
         names = [(symbol, each) for each in Side if side in (None, each)]
         return [self._by_book[name] for name in names if name in self._by_book]
 
@@ -133,8 +139,7 @@ class OrderIndex(Follower):
     ) -> NumberPage:
         """Return the first `limit` numbers above `after` of the selected orders.
 
-        O(limit log b + b log n) for n orders in b lists, which are the selected books, or one list if neither
-        a symbol nor a side is given.
+        O(limit + log n) for n orders.
         """
         lists = self._selected(symbol, side, owner)
         # One extra number reveals whether there is a next page.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
@@ -31,7 +31,7 @@ from oms.contract import IDEMPOTENCY_KEY_HEADER, MOST_ORDERS, REPLAYED_HEADER
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
-__all__ = ["Orders"]
+__all__ = ["Orders", "one_or_many"]
 
 _OneOrMany = Annotated[Any, unchecked(NewOrder | NewOrders), Body()]
 _ONE: Final = checked_by(NewOrder)
@@ -70,15 +70,12 @@ class Orders:
         includes the idempotency key if a request with this key added the order or the list.
         """
         headers: dict[str, str] = {}
-        if isinstance(order, dict):
-            one: NewOrder = _ONE(order)
-            change = self._changes.add(one, key)
-            headers["Location"] = f"{request.url.path}/{one.order_id}"  # includes the router's prefix
-        elif isinstance(order, list):
-            change = self._bulk.add_list(_MANY(order), key)
+        orders = one_or_many(order)
+        if isinstance(orders, NewOrder):
+            change = self._changes.add(orders, key)
+            headers["Location"] = f"{request.url.path}/{orders.order_id}"  # includes the router's prefix
         else:
-            allowed = f"a JSON object or a list of 1 to {MOST_ORDERS} orders"
-            raise invalid_field("body", cast("object", order), allowed)
+            change = self._bulk.add_list(orders, key)
         if key is not None and change.made_change:
             headers[IDEMPOTENCY_KEY_HEADER] = key
         return _changed(change, 200 if change.replayed else 201, headers)
@@ -109,6 +106,17 @@ class Orders:
     def place_trade(self, trade: NewTrade, key: KeyHeader = None) -> Response:
         """Place a trade at the best prices. With `allow_partial`, trade less if less is available."""
         return _changed(self._changes.trade(trade, key), 201)
+
+
+def one_or_many(content: object) -> NewOrder | list[NewOrder]:
+    """Return the order or the list of orders in a body. Raise ProblemError if it contains neither. O(n)."""
+    if isinstance(content, dict):
+        one: NewOrder = _ONE(content)
+        return one
+    if isinstance(content, list):
+        many: list[NewOrder] = _MANY(content)
+        return many
+    raise invalid_field("body", content, f"a JSON object or a list of 1 to {MOST_ORDERS} orders")
 
 
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -58,17 +58,17 @@ class Questions:
 
     def calculate_price(self, query: Annotated[PriceQuery, Query()]) -> dict[str, Any]:
         """Return the total price of a trade: the cost of a BUY, or the proceeds of a SELL."""
-        return _about(query, total_price=self._om.calculate_price(**query.arguments()))
+        return _about(query, total_price=long_reads.calculate_price(self._om, **query.arguments()))
 
     def quote(self, query: Annotated[QuoteQuery, Query()], caller: CallersOwner) -> dict[str, Any]:
         """Return the fills and the total price of a trade without placing it."""
-        quote = self._om.quote(**query.arguments())
+        quote = long_reads.quote(self._om, **query.arguments())
         content = {**to_json(quote), "slippage": quote.slippage}
         return content if caller is None else {**content, "fills": []}  # an owner sees no other orders
 
     def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> dict[str, Any]:
         """Return the total price of each amount. All prices are based on the same state of the book."""
-        return _about(query, total_prices=self._om.calculate_prices(**query.arguments()))
+        return _about(query, total_prices=long_reads.calculate_prices(self._om, **query.arguments()))
 
     def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> dict[str, Any]:
         """Return the best price levels with their cumulative amounts and prices."""
@@ -77,15 +77,15 @@ class Questions:
 
     def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> dict[str, Any]:
         """Return the amount that `budget` can buy, or that must be sold to raise `budget`."""
-        return _about(query, amount=self._om.calculate_amount(**query.arguments()))
+        return _about(query, amount=long_reads.calculate_amount(self._om, **query.arguments()))
 
     def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> dict[str, Any]:
         """Return the amount available at the limit price or better. Without a limit, count the whole book."""
-        return _about(query, amount=self._om.available_amount(**query.arguments()))
+        return _about(query, amount=long_reads.available_amount(self._om, **query.arguments()))
 
     def amount_within(self, query: Annotated[WithinQuery, Query()]) -> dict[str, Any]:
         """Return the largest amount that can be traded within a slippage limit, in basis points."""
-        return _about(query, amount=self._om.amount_within(**query.arguments()))
+        return _about(query, amount=long_reads.amount_within(self._om, **query.arguments()))
 
     def best_price(self, query: Annotated[BookQuery, Query()]) -> dict[str, Any]:
         """Return the best price, or null if the book is empty."""

@@ -35,7 +35,15 @@ from oms.api.turns import waiting
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import OmsError
 
-__all__ = ["accepting_lists", "add_head_routes", "check_query", "first_problem", "route_class"]
+__all__ = [
+    "StrictRequest",
+    "accepting_lists",
+    "add_head_routes",
+    "check_head",
+    "check_query",
+    "first_problem",
+    "route_class",
+]
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -73,13 +81,14 @@ def add_head_routes(router: APIRouter) -> None:
             )
 
 
-class _StrictRequest(Request):
+class StrictRequest(Request):
     """A request. Its body must be small, arrive in time, and contain unambiguous JSON."""
 
     limits: Settings
     body_limit: int
 
     async def body(self) -> bytes:
+        """Return the body. Raise ProblemError if it is too long or takes too long to arrive."""
         if not hasattr(self, "_body"):
             try:
                 async with asyncio.timeout(self.limits.body_seconds):
@@ -102,6 +111,7 @@ class _StrictRequest(Request):
         return b"".join(chunks)
 
     async def json(self) -> Any:
+        """Return the content of a JSON body. Raise ProblemError if it is malformed. O(n)."""
         body = await self.body()
         if len(body) <= _SMALL:
             return _parsed(body)
@@ -158,14 +168,10 @@ class _StrictRoute(APIRoute):
         body_limit = self.limits.bulk_body_limit if accepts_lists else self.limits.body_limit
 
         async def handle(request: Request) -> Response:
-            strict = _StrictRequest(request.scope, request.receive)
+            strict = StrictRequest(request.scope, request.receive)
             strict.limits, strict.body_limit = self.limits, body_limit
             try:
-                _check_path(request)
-                check_query(request.scope["query_string"], parameters)
-                _check_idempotency_key(request)
-                if self.body_field is not None:
-                    _check_media_type(request)
+                check_head(request, parameters, has_body=self.body_field is not None)
                 if request.method not in ("GET", "HEAD"):
                     await strict.body()  # enforces the limits even if the endpoint needs no body
                 return await handler(strict)
@@ -180,6 +186,15 @@ class _StrictRoute(APIRoute):
                 return Response(status_code=400)
 
         return handle
+
+
+def check_head(request: Request, parameters: dict[str, bool], *, has_body: bool) -> None:
+    """Raise ProblemError if the path, the query, the idempotency key, or the media type is invalid."""
+    _check_path(request)
+    check_query(request.scope["query_string"], parameters)
+    _check_idempotency_key(request)
+    if has_body:
+        _check_media_type(request)
 
 
 def _check_idempotency_key(request: Request) -> None:

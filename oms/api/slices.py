@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sortedcontainers import SortedDict, SortedSet
 
@@ -37,7 +37,7 @@ from oms.events import Event
 from oms.facade import Facade
 from oms.models import OrderRow, Side
 
-__all__ = ["RestingOrders", "SymbolIndex", "changes_of"]
+__all__ = ["RestingOrders", "SymbolIndex", "Symbols", "changes_of"]
 
 Position: TypeAlias = tuple[str, bool, int, int]
 """The place of an order: its symbol, True for SELL, its price times the sign of its side, and its id."""
@@ -46,6 +46,14 @@ Position: TypeAlias = tuple[str, bool, int, int]
 def changes_of(event: Event) -> list[Change]:
     """Return the elementary changes of an event, in order. O(m) for m changes."""
     return parts_of([(type(event), event.subject())])
+
+
+class Symbols(Protocol):
+    """Sorted symbols, which include all symbols of the orders that a RestingOrders reads."""
+
+    def from_symbol(self, symbol: str | None) -> Iterable[str]:
+        """Iterate over the symbols from this one on. The caller holds the lock."""
+        ...
 
 
 class SymbolIndex(Follower):
@@ -80,11 +88,18 @@ class RestingOrders(Follower):
     """The resting orders of one symbol, or of all symbols, as they are when this object is created.
 
     Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
-    If an event was missed, the former orders are not known any more, so `next` raises MissedEventError.
+    If `after` is given, only the orders behind this place are read. If an event was missed, the former orders
+    are not known any more, so `next` raises MissedEventError.
     """
 
     def __init__(
-        self, books: Facade, symbols: SymbolIndex | None, symbol: str | None, side: Side | None = None
+        self,
+        books: Facade,
+        symbols: Symbols | None,
+        symbol: str | None,
+        side: Side | None = None,
+        *,
+        after: Position | None = None,
     ) -> None:
         super().__init__(books)
         self._sequence = books.last_sequence
@@ -94,7 +109,7 @@ class RestingOrders(Follower):
         self._events: deque[Event] = deque()
         self._before: dict[int, OrderRow | None] = {}
         self._missed: SortedDict[Position, OrderRow] = SortedDict()
-        self._end: Position | None = None  # of the last slice
+        self._end = after  # the end of the last slice
         self.is_complete = False
 
     def _build(self) -> None:

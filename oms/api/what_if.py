@@ -1,13 +1,15 @@
 """The endpoint that answers questions as if some verbs had been made. It changes nothing.
 
-The verbs are made in a what-if, so neither the journal nor the stream receives their events. The lock is held
-until all questions are answered. The limits on verbs and questions bound this time.
+The verbs are made in a what-if, so neither the journal nor the stream receives their events. All other
+threads wait until all questions are answered. So the number of verbs and questions is limited, and so is what
+the questions read (see `oms.api.read_budget`). The verbs take as long as in a transaction, and their rollback
+takes about as long again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import APIRouter, Body, Response
 
@@ -16,15 +18,17 @@ from oms.api.body_lists import checked_by, unchecked
 from oms.api.decimals import with_decimals
 from oms.api.first_responses import FirstResponses
 from oms.api.openapi import documented
-from oms.api.problems import at_element, from_exception
+from oms.api.problems import ProblemError, at_element, from_exception
 from oms.api.question_models import Question, WhatIfBody
 from oms.api.questions import Questions
+from oms.api.read_budget import limited, spend
 from oms.api.response_models import json_response
 from oms.api.route import accepting_lists
 from oms.api.subjects import Single
 from oms.api.transactions import results_json, subject_json
 from oms.api.verb_models import BookVerb, EngineVerb
 from oms.api.verbs import BookVerbs, Verbs
+from oms.contract import MOST_READ
 from oms.errors import OmsError
 from oms.facade import Facade
 from oms.management import OrderManagement
@@ -67,17 +71,26 @@ class WhatIf:
         with self._books.what_if():
             sequence = self._responses.catch_up(self._books)
             parts = verbs.try_out()
-            answers = [self._answer(question, index) for index, question in enumerate(questions)]
+            with limited(MOST_READ):
+                answers = [self._answer(question, index) for index, question in enumerate(questions)]
         results = results_json(verbs.verbs, parts, to_fields)
         return json_response({"sequence": sequence, "results": results, "answers": answers})
 
     def _answer(self, question: Question, index: int) -> dict[str, Any]:
         try:
             content = self._answers[question.question](question)
+            spend(sum(_length(value) for value in content.values()))
         except OmsError as error:
             raise at_element(from_exception(error), "question", index) from error
+        except ProblemError as error:
+            raise at_element(error, "question", index) from error
         named = {"question": question.question, **content}
         return with_decimals(named, self._books.instruments) if question.decimals else named
+
+
+def _length(value: object) -> int:
+    """Return the number of elements of a list, or 0 for any other value."""
+    return len(cast("list[object]", value)) if isinstance(value, list | tuple) else 0
 
 
 class WhatIfs:

@@ -44,7 +44,7 @@ import httpx
 from oms.client.errors import UnexpectedResponseError
 from oms.client.requests import Request
 from oms.client.responses import Response
-from oms.contract import IDEMPOTENCY_KEY_HEADER
+from oms.contract import IDEMPOTENCY_KEY_HEADER, SHARD_HEADER
 from oms.errors import InvalidArgumentError
 from oms.models import check_positive
 
@@ -177,7 +177,8 @@ class ResponseBody:
         content = b"".join(self._parts)
         key, seconds = headers.get(IDEMPOTENCY_KEY_HEADER), headers.get("retry-after", "")
         retry_after = int(seconds) if _SECONDS.fullmatch(seconds) else None  # it may also be a date
-        return Response(self._response.status_code, media_type, content, key, retry_after=retry_after)
+        status, shard = self._response.status_code, headers.get(SHARD_HEADER)
+        return Response(status, media_type, content, key, retry_after=retry_after, shard=shard)
 
 
 # ---------------------------------------------------------------------- time

@@ -90,4 +90,5 @@ class UnsteadyBooksError(ApiError, RuntimeError):
     For an OrderManagement, this happens only if the service no longer has the events between the pages. Then
     read the orders again, or start the service with a journal, which keeps all events. For a MatchingEngine,
     it happens if the engine changes during each of 10 attempts. Then read the orders of one symbol or owner.
+    The same is true for a cluster of several shards.
     """

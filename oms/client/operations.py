@@ -63,6 +63,7 @@ __all__ = [
     "count",
     "depth",
     "events",
+    "events_of_shard",
     "get_order",
     "instrument",
     "instruments",
@@ -343,7 +344,12 @@ def events(after: int | None = None, limit: int | None = None) -> Exchange[tuple
     Raises RequestRejectedError with the code "no_longer_available" if the service no longer has some of the
     events. Raises InvalidArgumentError if an argument is invalid.
     """
-    return _read_past("/events", "events", parse_event, lambda event: event.sequence, after, limit)
+    return events_of_shard(after, limit, None)
+
+
+def events_of_shard(after: int | None, limit: int | None, shard: str | None) -> Exchange[tuple[Event, ...]]:
+    """Do the same as `events`, for one shard of a cluster. None is a service that is not a cluster."""
+    return _read_past("/events", "events", parse_event, lambda event: event.sequence, after, limit, shard)
 
 
 def trades(after: int | None = None, limit: int | None = None) -> Exchange[tuple[TradePlaced, ...]]:
@@ -364,6 +370,7 @@ def _read_past(
     number_of: Callable[[E], int],
     after: int | None,
     limit: int | None,
+    shard: str | None = None,
 ) -> Exchange[tuple[E, ...]]:
     if after is not None and (type(after) is not int or after < 0):
         raise InvalidArgumentError("after", after, "an int >= 0, or None")
@@ -378,7 +385,7 @@ def _read_past(
         last, more = after, True
         while more and (limit is None or len(result) < limit):
             size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(result))
-            request = query_request(path, after=last, limit=size)
+            request = query_request(path, after=last, limit=size, shard=shard)
             response = yield request
             page, following = read_response(request, response, parse_page)
             numbers = [*([] if last is None else [last]), *map(number_of, page)]

@@ -22,7 +22,8 @@ Invariants:
   snapshot, even if orders with higher ids are added all the time.
 
 If the service no longer has the events, or if its sequence numbers have gone back after a restart, the client
-raises UnsteadyBooksError.
+raises UnsteadyBooksError. The shards of a cluster have no common events, so the client then raises it too,
+unless all orders come from one shard.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedDict
 
 from oms.client.errors import RequestRejectedError, UnsteadyBooksError
-from oms.client.operations import MAX_READS, PAGE_SIZE, events
+from oms.client.operations import MAX_READS, PAGE_SIZE, events_of_shard
 from oms.client.requests import Request, query_request
 from oms.client.responses import Fields, Response, parse_order, read_response, unexpected
 from oms.client.retries import Exchange
@@ -45,6 +46,7 @@ from oms.models import Order, Side, check_order, check_selection
 __all__ = ["OrderPages", "orders"]
 
 _NAME = "GET /orders"
+_SEVERAL_SHARDS = "several shards of a cluster have no common events; read the orders of one symbol"
 
 
 def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tuple[Order, ...]]:
@@ -143,7 +145,7 @@ class OrderPages:
         if self._sequence == -1:
             self._total = total
         elif sequence != self._sequence:
-            yield from self._read_changes(sequence)
+            yield from self._read_changes(sequence, response.shard)
             self._has_changed = True
         self._sequence = sequence
         page = self._undone(page, following)
@@ -156,15 +158,17 @@ class OrderPages:
             raise unexpected(request, response, reason)
         return page
 
-    def _read_changes(self, sequence: int) -> Exchange[None]:
+    def _read_changes(self, sequence: int, shard: str | None) -> Exchange[None]:
         """Record the events after the page before, up to this sequence number."""
         count = sequence - self._sequence
         if count < 0:
             reason = "the sequence numbers have gone back, because the service was restarted; read again"
             raise UnsteadyBooksError(_NAME, reason)
         try:
-            past = yield from events(self._sequence, count)
+            past = yield from events_of_shard(self._sequence, count, shard)
         except RequestRejectedError as error:
+            if error.code == "shard_required":
+                raise UnsteadyBooksError(_NAME, _SEVERAL_SHARDS) from None
             if error.code != "no_longer_available":
                 raise
             past = ()

@@ -57,7 +57,7 @@ class Response(NamedTuple):
 
     `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
     attempt at the same request may have reached the service. `retry_after` is the wait before the next
-    attempt in seconds, if the response contains one.
+    attempt in seconds, if the response contains one. `shard` is the shard of a cluster that has responded.
     """
 
     status: int
@@ -66,6 +66,7 @@ class Response(NamedTuple):
     key: str | None = None
     earlier_may_have_arrived: bool = False
     retry_after: int | None = None
+    shard: str | None = None
 
 
 class MalformedError(Exception):

@@ -11,9 +11,9 @@ The solution. Every request is safe to retry.
 - All attempts at a change carry the same idempotency key. The service makes the change once per key, and
   returns the original response to every later request with that key.
 
-The client retries if it gets no response, or a 502, 503, or 504 from a gateway. It also retries after a 429,
-because a request beyond the rate limit was not made. It then waits as long as the Retry-After header says.
-Any other response from the service itself is final, even if it is an error.
+The client retries if it gets no response, or a 502, 503, or 504 from a gateway, such as that of a cluster. It
+also retries after a 429, because a request beyond the rate limit was not made. It then waits as long as the
+Retry-After header says. Any other response from the service itself is final, even if it is an error.
 
 Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
@@ -117,7 +117,7 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
 
 def _is_from_gateway(response: Response) -> bool:
     """Return True if the response is a gateway's 502, 503, or 504, not the service's own 503."""
-    return response.status in _GATEWAY_STATUSES and problem_code(response) is None
+    return response.status in _GATEWAY_STATUSES and problem_code(response) in (None, "shard_unavailable")
 
 
 def _is_to_retry_later(response: Response) -> bool:

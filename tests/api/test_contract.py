@@ -28,6 +28,7 @@ from oms.contract import (
 
 SERVICE = Path(oms.__file__).parent / "api"
 FILES = sorted(SERVICE.rglob("*.py"))
+GATEWAY = Path(oms.__file__).parent / "cluster" / "gateway"
 SCRIPTS = {path.name: path.read_text() for path in (SERVICE / "page").glob("*.js")}
 NAMES = [IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, PROBLEM_MEDIA_TYPE, PROBLEM_TYPE.partition("{")[0]]
 LIMITS = {
@@ -56,8 +57,9 @@ def test_the_request_models_repeat_no_limit_in_the_contract() -> None:
     assert numbers & LIMITS <= {100}  # the default length of a page, which is not a limit
 
 
-def test_the_service_uses_every_problem_code_in_the_contract() -> None:
-    used = {value for path in FILES for value in constants(path) if isinstance(value, str)}
+def test_the_service_or_the_gateway_of_a_cluster_uses_every_problem_code_in_the_contract() -> None:
+    files = [*FILES, *GATEWAY.glob("*.py")]
+    used = {value for path in files for value in constants(path) if isinstance(value, str)}
     assert set(PROBLEMS) <= used
 
 

@@ -14,11 +14,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from oms import Event, MatchingEngine, Order, OrderManagement, Side
-from oms.api import Settings, create_app, long_reads
+from oms.api import Settings, create_app, long_reads, state_hash
 from oms.api.backlog import Backlog, Notice, Readers
+from oms.api.engine import queue_position
 from oms.api.engine.stream import EngineTape
 from oms.api.feed import Tape
 from oms.api.followers import Follower, MissedEventError
+from oms.api.level_slices import PriceLevels
 from oms.api.slices import RestingOrders, SymbolIndex
 from oms.api.stream import EVENT_MISSED
 from support.missed_events import without_publication
@@ -167,23 +169,71 @@ def test_events_of_other_symbols_are_not_missing() -> None:
     assert orders.next(10) == [(5, "S5", BUY, 5, 105)]
 
 
-def test_levels_are_read_again_after_a_missed_event(monkeypatch: pytest.MonkeyPatch) -> None:
+QUESTIONS: dict[
+    str, tuple[type[Any], Callable[[OrderManagement], object], Callable[[OrderManagement], object]]
+] = {
+    "depth": (
+        PriceLevels,
+        lambda om: long_reads.depth(om, "JPM", BUY),
+        lambda om: om.depth("JPM", BUY),
+    ),
+    "quote": (
+        RestingOrders,
+        lambda om: long_reads.quote(om, "JPM", BUY, 40),
+        lambda om: om.quote("JPM", BUY, 40),
+    ),
+    "state hash": (
+        RestingOrders,
+        lambda om: state_hash.state_hash(om)[1],
+        lambda om: om.state_hash(),
+    ),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_answered_again_after_a_missed_event(
+    question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, in_slices, at_once = QUESTIONS[question]
     om = OrderManagement()
     om.add_orders(Order(number, "JPM", BUY, 5, 100 + number) for number in range(9))
     monkeypatch.setattr(long_reads, "SLICE", 3)
+    monkeypatch.setattr(state_hash, "SLICE", 3)
+    original, reads = reader.next, list[int]()
+
+    def next_slice(reading: Any, limit: int) -> list[Any]:
+        reads.append(limit)
+        if len(reads) == 2:
+            without_publication(om, lambda: om.remove_order(8))
+        return list(original(reading, limit))
+
+    monkeypatch.setattr(reader, "next", next_slice)
+    assert in_slices(om) == at_once(om)
+    assert om.last_sequence == 2
+    assert len(reads) > 4
+    assert not om._ledger.subscribers.callbacks
+
+
+def test_the_place_of_an_order_in_its_queue_is_counted_again_after_a_missed_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = MatchingEngine()
+    for number in range(9):
+        engine.submit(number, "JPM", BUY, 5, 100)
+    monkeypatch.setattr(queue_position, "SLICE", 3)
     original, reads = RestingOrders.next, list[int]()
 
     def next_slice(orders: RestingOrders, limit: int) -> list[Any]:
         reads.append(limit)
         if len(reads) == 2:
-            without_publication(om, lambda: om.remove_order(8))
+            without_publication(engine, lambda: engine.cancel(0))
         return original(orders, limit)
 
+    client = TestClient(create_app(engine, Settings()))
     monkeypatch.setattr(RestingOrders, "next", next_slice)
-    assert long_reads.depth(om, "JPM", BUY) == om.depth("JPM", BUY)
-    assert len(om.depth("JPM", BUY)) == 8
-    assert len(reads) > 4
-    assert not om._ledger.subscribers.callbacks
+    response = client.get("/queue-ahead/8").json()
+    assert (response["orders"], response["amount"]) == (7, 35)
+    assert len(reads) > 3
 
 
 # ---------------------------------------------------------------------- streams

@@ -159,6 +159,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     reads, merged = Reads(), heapq.merge
 
     def merge(*numbers: Any) -> Any:
+        assert len(numbers) <= 2, "a page merges at most the two sides of one symbol"
         for number in merged(*numbers):
             reads.append(number)
             yield number
@@ -177,6 +178,16 @@ def test_a_page_of_ten_orders_reads_eleven_of_a_thousand(query: str, monkeypatch
     monkeypatch.setattr(OrderManagement, "orders", None)
     assert len(service.get(f"/orders?limit=10{query}").json()["orders"]) == 10
     assert len(reads) == 11
+
+
+@pytest.mark.parametrize("query", ["", "&symbol=S7", "&side=BUY", "&symbol=S7&side=BUY"])
+def test_a_page_of_many_symbols_merges_at_most_two_lists(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(n, f"S{n % 200}", Side.BUY, 5, 100) for n in range(1_000))
+    service = TestClient(create_app(om))
+    reads = count_reads(monkeypatch)
+    assert service.get(f"/orders?limit=4{query}").json()["total"] == (5 if "symbol" in query else 1_000)
+    assert len(reads) == 5
 
 
 def test_a_page_of_an_owner_reads_only_the_orders_of_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:

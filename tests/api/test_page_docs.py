@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from oms import MatchingEngine, OrderManagement
 from oms.api import Settings, create_app
+from oms.api.page import documentation
 from oms.api.page.request_examples import Schemas, hints_of
 from support import engine_page, ladder_page
 from support.api_server import Address, serving
@@ -188,6 +190,36 @@ def test_every_endpoint_has_a_section_and_a_form(served: type[OrderManagement | 
     anchors = re.findall(r"<section id=(\S+)", text)
     assert len(set(anchors)) == len(anchors)
     assert set(re.findall("href=#([^>]+)", text)) == set(anchors)
+
+
+@SERVED
+def test_the_page_and_the_document_are_made_once(
+    served: type[OrderManagement | MatchingEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = TestClient(create_app(served(), Settings()))
+    first = {path: client.get(path) for path in ("/docs", "/openapi.json")}
+    monkeypatch.setattr(documentation, "json", None)
+    monkeypatch.setattr(documentation, "_html", None)
+    for path, response in first.items():
+        for again in (client.get(path), client.head(path)):
+            assert (again.status_code, again.headers) == (200, response.headers)
+        assert client.get(path).content == response.content
+    assert first["/openapi.json"].headers["content-type"] == "application/json"
+
+
+def test_the_document_names_the_root_path_of_each_request_as_the_server() -> None:
+    app = create_app(OrderManagement(), Settings())
+    for root_path, servers in (("", None), ("/oms", [{"url": "/oms"}]), ("/b/", [{"url": "/b"}]), ("", None)):
+        document = TestClient(app, root_path=root_path).get("/openapi.json").json()
+        assert document.pop("servers", None) == servers
+        assert document == app.openapi()
+
+
+def test_requests_at_the_same_time_see_the_whole_document() -> None:
+    app = create_app(OrderManagement(), Settings())
+    with ThreadPoolExecutor(4) as pool:
+        documents = list(pool.map(lambda _: app.openapi(), range(4)))
+    assert all(document is documents[0] for document in documents)
 
 
 def test_the_outer_field_of_an_example_is_the_hint() -> None:

@@ -408,4 +408,5 @@ def test_a_problem_of_the_journal_says_what_is_wrong_with_it(method: str, path: 
 
 def test_every_problem_that_a_user_can_meet_is_in_the_list() -> None:
     elsewhere = {"journal_failed", "not_ready", "http_error"}  # the test above; no request gets http_error
+    elsewhere |= {"across_shards", "shard_required", "shard_unavailable", "not_owner"}  # tests/cluster
     assert {message.code for message in MESSAGES} == PROBLEMS.keys() - elsewhere

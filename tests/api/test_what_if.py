@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oms import Event, Instrument, MatchingEngine, Order, OrderManagement, Side
 from oms.api import create_app
-from oms.contract import MOST_QUESTIONS, MOST_VERBS
+from oms.contract import MOST_QUESTIONS, MOST_READ, MOST_VERBS
 from support import strategies as our
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.memory_journal import MemoryJournal
@@ -222,3 +222,58 @@ def test_every_answer_is_that_of_the_naive_service(
         else:
             assert response.json() == expected
     assert om.state_hash() == state
+
+
+# ---------------------------------------------------------------------- the time that others wait
+
+
+def large() -> OrderManagement:
+    om = OrderManagement()
+    om.add_orders(Order(n, "JPM", Side.BUY, 1, n + 1) for n in range(MOST_READ // 2))
+    return om
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"question": "quote", **JPM, "amount": MOST_READ // 2 - 25},
+        {"question": "depth", **JPM},
+        {"question": "curve", **JPM},
+        {"question": "available", **JPM},
+        {"question": "within", **JPM, "max_slippage_bps": 10**9},
+        {"question": "amount", **JPM, "budget": 10**15},
+    ],
+    ids=lambda question: question["question"],
+)
+def test_questions_that_read_too_much_together_are_rejected(question: Json) -> None:
+    om = large()
+    client, state = client_of(om), om.state_hash()
+    few = {"question": "price", **JPM, "amount": 3}
+    document = problem(ask(client, [TRADE], [few, *[question] * 3]))
+    assert (document["code"], document["field"], document["element"]) == (
+        "invalid_order",
+        "questions",
+        "question",
+    )
+    assert document["index"] in {1, 2, 3}
+    assert "at most 100000 orders" in document["detail"]
+    assert om.state_hash() == state
+    assert ask(client, [TRADE], [few]).status_code == 200
+    assert not [each for each in om._ledger.subscribers.callbacks if "slices" in type(each).__module__]
+
+
+def test_questions_about_a_large_book_that_need_little_of_it_are_answered() -> None:
+    client = client_of(large())
+    questions = [
+        {"question": "quote", **JPM, "amount": 100},
+        {"question": "depth", **JPM, "levels": 100},
+        {"question": "price", **JPM, "amount": MOST_READ // 2 - 25},
+    ]
+    assert ask(client, [TRADE], questions * 60).status_code == 200
+
+
+def test_a_question_about_many_amounts_counts_by_its_amounts() -> None:
+    client = client_of(large())
+    question = {"question": "prices", **JPM, "amounts": [7] * 10_000}
+    assert ask(client, [], [question] * 5).status_code == 200
+    assert problem(ask(client, [], [question] * 6))["index"] == 5

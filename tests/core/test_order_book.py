@@ -149,3 +149,36 @@ def test_rows_after_a_position_are_those_that_trade_after_it(
         position = rows.index(gone)
         book.remove(gone)
         assert list(book.rows_after(gone[4], gone[0])) == rows[position + 1 :]
+
+
+@given(our.distinct_orders(), our.sides, our.prices)
+def test_levels_after_a_price_are_the_worse_levels(orders: list[Order], side: Side, price: int) -> None:
+    book = book_of(*orders, side=side)
+    assert tuple(book.levels_after(None)) == book.depth()
+    worse = [level for level in book.depth() if side.sign * level.price > side.sign * price]
+    assert list(book.levels_after(price)) == worse
+
+
+@given(our.distinct_orders(), our.sides, our.requested_amounts, st.integers(1, 4))
+def test_the_cached_sums_are_extended_by_a_few_levels_at_a_time(
+    orders: list[Order], side: Side, amount: int, most_levels: int
+) -> None:
+    book, levels = book_of(*orders, side=side), len(book_of(*orders, side=side).depth())
+    covered = 0
+    while not book.cache_sums(amount, most_levels):
+        book._check()
+        assert book.cached_price(amount) is None
+        assert book._sums.covered_levels == covered + most_levels < levels
+        covered = book._sums.covered_levels
+    book._check()
+    assert book._sums.covered_levels <= covered + most_levels
+    available = sum(order.amount for order in orders)
+    assert (book.cached_price(amount) is None) == (available < amount)
+
+
+def test_sums_that_are_cached_are_not_extended() -> None:
+    book = book_of(*FOUR)
+    assert book.cache_sums(32, 2)
+    assert not book.cache_sums(33, 0)
+    assert book.cache_sums(33, 1)
+    assert book.find_price(33) == 7 * 19 + 25 * 20 + 21

@@ -52,6 +52,14 @@ def test_fills_start_with_the_best_order_and_the_last_fill_can_be_partial() -> N
     assert fills(book_of(WORKED), 20) == (OrderFill(1, 20, 20),)
 
 
+def test_many_fills_are_made_piece_by_piece() -> None:
+    orders = [Order(n, "JPM", Side.BUY, 2, 1 + n % 7) for n in range(25_000)]
+    expected = [OrderFill(order.order_id, 2, order.price) for order in book_of(orders).orders()]
+    assert list(fills(book_of(orders), 50_000)) == expected
+    assert list(fills(book_of(orders), 20_000)) == expected[:10_000]
+    assert list(fills(book_of(orders), 20_001)) == [*expected[:10_000], expected[10_000]._replace(amount=1)]
+
+
 def test_the_error_for_many_prices_names_the_first_amount_in_the_argument_that_exceeds_the_book() -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
         total_prices(book_of(WORKED), [5, 40, 31, 30])

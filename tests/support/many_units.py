@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
+from time import sleep
 
 from oms import Side
 from oms.cli.synthetic_session import write_session
@@ -20,6 +21,7 @@ __all__ = [
     "end_the_first_worker",
     "end_this_process",
     "interrupt_itself",
+    "take_long",
     "write_units",
 ]
 
@@ -90,3 +92,11 @@ def interrupt_itself(run: UnitReplay) -> int:
     """Send the worker the signal that Ctrl-C sends to all processes of a terminal."""
     os.kill(os.getpid(), signal.SIGINT)
     return sum(1 for _ in run)
+
+
+def take_long(began: str, ended: str, run: UnitReplay) -> None:
+    """In unit 1, create the first file, wait half a minute, and create the second file."""
+    if Path(run.unit.name).parent.name == "1":
+        Path(began).touch()
+        sleep(30)
+        Path(ended).touch()

@@ -7,12 +7,13 @@ Both can change while a snapshot is read, so the state of both is recorded when 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
+from typing import Protocol
 
 from sortedcontainers import SortedSet
 
-from oms.api.order_index import OrderIndex
-from oms.api.slices import RestingOrders, SymbolIndex
+from oms.api.slices import RestingOrders, Symbols
 from oms.books import Change
 from oms.engine_books import EntryChanged
 from oms.engine_state import Entry
@@ -20,10 +21,18 @@ from oms.matching import MatchingEngine
 from oms.models import OrderRow, Side
 from oms.submission import OpenOrder
 
-__all__ = ["EngineOrders", "Level"]
+__all__ = ["Arrivals", "EngineOrders", "Level"]
 
 Level = tuple[str, Side, int, int]
 """A symbol, a side, a price (ticks), and the visible amount (lots) at this price."""
+
+
+class Arrivals(Protocol):
+    """Sorted arrival numbers, which include those of all orders that an EngineOrders reads."""
+
+    def after(self, number: int, owner: str | None) -> Iterable[int]:
+        """Iterate over the larger numbers of an owner, or of all owners. The caller holds the lock."""
+        ...
 
 
 class EngineOrders(RestingOrders):
@@ -32,8 +41,8 @@ class EngineOrders(RestingOrders):
     def __init__(
         self,
         engine: MatchingEngine,
-        symbols: SymbolIndex,
-        arrivals: OrderIndex,
+        symbols: Symbols,
+        arrivals: Arrivals,
         symbol: str | None,
         owner: str | None,
     ) -> None:
@@ -73,14 +82,18 @@ class EngineOrders(RestingOrders):
 
         The result is empty only if all orders have been read. The lock is held for O(limit) at a time.
         """
-        orders: list[OpenOrder] = []
-        while not orders and not self.has_all_orders:
+        return [_open_order(entry, row) for entry, row in self.next_entries(limit)]
+
+    def next_entries(self, limit: int) -> list[tuple[Entry, OrderRow | None]]:
+        """Return the entries of the next open orders, each with the row in its book. See next_orders."""
+        entries: list[tuple[Entry, OrderRow | None]] = []
+        while not entries and not self.has_all_orders:
             with self._recorded():
                 arrivals = self._next_arrivals(limit)
                 former = [(self._former_entry(each), self.before(each)) for each in arrivals]
             self._missed_entries.difference_update(arrivals)
-            orders = [_open_order(entry, row) for entry, row in former if entry is not None]
-        return orders
+            entries = [(entry, row) for entry, row in former if entry is not None]
+        return entries
 
     def record(self, change: Change) -> None:
         """Record the state of the orders before a change. See RestingOrders."""

@@ -12,7 +12,9 @@ from oms.api.callers import CallersOwner
 from oms.api.decimals import responding
 from oms.api.engine.changes import EngineChanges, own_order, own_selection
 from oms.api.engine.messages import execution_json, order_json
+from oms.api.engine.queue_position import begin_count
 from oms.api.engine.results import Canceled, Executed, Reduced
+from oms.api.followers import retried
 from oms.api.idempotency import Change
 from oms.api.openapi import documented
 from oms.api.order_index import OrderIndex
@@ -154,10 +156,14 @@ class Submissions:
     ) -> dict[str, Any]:
         """Return how many orders, and how many visible lots, are ahead of an order at its price."""
         del query
-        with self._engine.locked(to_read=True):
-            order = own_order(self._engine, order_id, caller)
-            ahead = self._engine.queue_ahead(order_id)
-        return {"order_id": id_as_json(order_id), "symbol": order.order.symbol, **ahead._asdict()}
+
+        def read() -> dict[str, Any]:
+            with self._engine.locked(to_read=True):
+                order = own_order(self._engine, order_id, caller)
+                count = begin_count(self._engine, order_id)
+            return {"order_id": id_as_json(order_id), "symbol": order.order.symbol, **count()._asdict()}
+
+        return retried(read)
 
     def last_price(self, query: Annotated[SymbolQuery, Query()]) -> dict[str, Any]:
         """Return the price of a symbol's last trade, or null if the symbol has not traded."""

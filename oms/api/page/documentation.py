@@ -1,4 +1,6 @@
-"""The `/docs` page, which shows the OpenAPI document as HTML, with a form to try each endpoint.
+"""The OpenAPI document, and the `/docs` page, which shows it as HTML with a form to try each endpoint.
+
+Both texts are made once, in a worker thread, because each takes longer than most requests.
 
 The page loads no files from other servers. Its script sends a form's request only to this server.
 """
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from oms.api.page import HEADERS
 from oms.api.page.request_examples import Schemas
@@ -38,19 +40,33 @@ _KEY = """\
 
 
 class Documentation:
-    """The `/docs` endpoint."""
+    """The `/docs` and `/openapi.json` endpoints. The document must not change after the first request."""
 
     def __init__(self, openapi: Callable[[], Mapping[str, Any]]) -> None:
         self._openapi = openapi
+        self._page: bytes | None = None
+        self._document: tuple[str, bytes] | None = None  # the root path and the text
 
     def add_to(self, router: APIRouter) -> None:
-        """Add the endpoint to a router."""
-        router.add_api_route("/docs", self.docs, methods=["GET"], include_in_schema=False)
+        """Add the endpoints to a router."""
+        for path, endpoint in (("/docs", self.docs), ("/openapi.json", self.openapi_json)):
+            router.add_api_route(path, endpoint, methods=["GET"], include_in_schema=False)
 
     def docs(self) -> Response:
-        """Return the page."""
-        html = "\n".join(_html(self._openapi()))
-        return Response(html, headers=HEADERS, media_type="text/html")
+        """Return the page. O(1) after the first request."""
+        if self._page is None:
+            self._page = "\n".join(_html(self._openapi())).encode()
+        return Response(self._page, headers=HEADERS, media_type="text/html")
+
+    def openapi_json(self, request: Request) -> Response:
+        """Return the document. It names the root path as the server. O(1) after the first request."""
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        document = self._document
+        if document is None or document[0] != root_path:
+            servers = {"servers": [{"url": root_path}]} if root_path else {}
+            text = json.dumps({**self._openapi(), **servers}, ensure_ascii=False, separators=(",", ":"))
+            document = self._document = root_path, text.encode()
+        return Response(document[1], media_type="application/json")
 
 
 def _html(document: Mapping[str, Any]) -> Iterator[str]:

@@ -38,6 +38,8 @@ def _portable(error: Exception, unit: ReplayUnit) -> Exception:
         copy: Exception = pickle.loads(pickle.dumps(error))  # noqa: S301 - written by this very line
     except Exception:  # a class may do anything here, too
         copy = RuntimeError(f"{type(error).__qualname__}: {error}")
+    # Some libraries, such as Dask, add the traceback to the pickle of an exception.
+    copy.__traceback__ = copy.__cause__ = copy.__context__ = None
     if not isinstance(copy, FeedError):
         copy.add_note(f"while {unit.name!r} was replayed:\n{trace}")
     return copy

@@ -7,6 +7,9 @@ import weakref
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from tblib import pickling_support  # type: ignore[import-untyped] # it comes with distributed, without types
+
 from oms import OrderManagement
 from oms.feeds import FeedError, ReplayResult, ReplayUnit, UnitReplay
 from oms.feeds.many.tasks import replay_unit
@@ -18,6 +21,17 @@ class TwoArgumentsError(Exception):
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what}: {why}")
+
+
+class PlainError(Exception):
+    """An exception like any other."""
+
+
+class TracedError(Exception):
+    """An exception whose pickle contains its traceback. Importing Dask does this to all exceptions."""
+
+
+pickling_support.install(TracedError)
 
 
 def test_the_rest_of_the_file_is_replayed_after_an_analysis_that_stops_early(tmp_path: Path) -> None:
@@ -58,15 +72,16 @@ def test_a_file_that_cannot_be_read_is_returned_as_the_error_of_the_feed(tmp_pat
     assert not hasattr(error, "__notes__")
 
 
-def test_an_exception_keeps_no_books_in_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [PlainError, TracedError])
+def test_an_exception_keeps_no_books_in_memory(tmp_path: Path, kind: type[Exception]) -> None:
     [unit] = write_units(tmp_path, [100])
     books: list[weakref.ref[OrderManagement]] = []
 
     def fail(run: UnitReplay) -> None:
         books.append(weakref.ref(run.om))
-        raise ValueError(unit.name)
+        raise kind(unit.name)
 
     error = replay_unit(unit, fail)
     gc.collect()
-    assert isinstance(error, ValueError)
+    assert type(error) is kind
     assert books[0]() is None

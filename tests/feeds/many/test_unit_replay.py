@@ -102,6 +102,7 @@ def test_every_yields_the_first_event_of_each_interval(session: Path) -> None:
     second = 10**9
     assert list(UnitReplay(ReplayUnit(session)).every(1)) == [10 * second, 12 * second]
     assert list(UnitReplay(ReplayUnit(session)).every(0.5)) == [10 * second, 10_500_000_000, 12 * second]
+    assert list(UnitReplay(ReplayUnit(session)).every(0.7)) == [10 * second, 10_500_000_000, 12 * second]
     assert list(UnitReplay(ReplayUnit(session)).every(60)) == [10 * second]
 
 

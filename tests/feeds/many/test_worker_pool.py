@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -20,6 +21,7 @@ from support.many_units import (
     end_the_first_worker,
     end_this_process,
     interrupt_itself,
+    take_long,
     write_units,
 )
 
@@ -77,14 +79,19 @@ def test_a_result_that_cannot_be_sent_is_an_error_of_its_unit(tmp_path: Path) ->
     assert [failure.unit for failure in caught.value.failures] == units
 
 
-def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_workers_in_the_middle_of_their_units(tmp_path: Path) -> None:
+    began, ended = tmp_path / "began", tmp_path / "ended"
+
     def press_ctrl_c(_: ReplayProgress) -> None:
+        while not began.exists():
+            sleep(0.01)
         raise KeyboardInterrupt
 
-    units = write_units(tmp_path, (100, 20_000, 20_000))
+    units = write_units(tmp_path, (100, 100))
     with pytest.raises(KeyboardInterrupt):
-        replay_many(units[:2], costs_of_a_thousand, workers=2, progress=press_ctrl_c)
+        replay_many(units, partial(take_long, str(began), str(ended)), workers=2, progress=press_ctrl_c)
     assert multiprocessing.active_children() == []
+    assert not ended.exists()
 
 
 def test_workers_leave_ctrl_c_to_the_process_that_started_them(tmp_path: Path) -> None:

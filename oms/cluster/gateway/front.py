@@ -1,0 +1,192 @@
+"""The endpoints of a gateway: each finds the shards of a request, and forwards the request to them.
+
+Each shard is a whole service of its own: it validates requests, makes changes, and has its own sequence
+numbers and trade ids. The gateway only decides which shard a request concerns. A cluster of one shard needs
+no decision, so the gateway forwards each request as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from fastapi import Request, Response
+from pydantic import ValidationError
+
+from oms.api.problems import ProblemError, problem_response
+from oms.api.request_models import EngineOrdersQuery, OrdersQuery
+from oms.api.response_models import json_response
+from oms.api.route import check_query
+from oms.api.settings import Settings
+from oms.cluster.gateway.choice import CHOOSER, chosen_shard, shard_of_symbol
+from oms.cluster.gateway.concerns import BOOKS_READERS, ENGINE_READERS
+from oms.cluster.gateway.incoming import Incoming
+from oms.cluster.gateway.merged import Merged, NotMergedError
+from oms.cluster.gateway.placement import Placement
+from oms.cluster.gateway.problems import shard_unavailable
+from oms.cluster.gateway.readiness import Readiness
+from oms.cluster.gateway.routes import REAL_SYMBOL, Rule
+from oms.cluster.gateway.workers import NoResponseError, Outgoing, Reply, Workers
+from oms.cluster.shards import Shards
+from oms.contract import REPLAYED_HEADER, SHARD_HEADER, id_from_path
+from oms.submission import OrderId
+
+__all__ = ["Front"]
+
+_CHOOSING = {Rule.CHOSEN, Rule.BODY_OR_CHOSEN}
+_OWN_HEADERS = {b"date"}  # the server adds its own
+_REPLAYED = REPLAYED_HEADER.lower().encode()
+
+
+class Front:
+    """The functions that respond to requests, by rule."""
+
+    def __init__(
+        self, shards: Shards, placement: Placement, workers: Workers, settings: Settings, *, engine: bool
+    ) -> None:
+        self._shards = shards
+        self._placement = placement
+        self._workers = workers
+        self._settings = settings
+        self._engine = engine
+        self._merged = Merged(shards, workers, engine=engine)
+        self._readiness = Readiness(shards, workers)
+        self._readers = ENGINE_READERS if engine else BOOKS_READERS
+        self._rules: Final[Mapping[Rule, Callable[[Incoming], Awaitable[Response]]]] = {
+            Rule.SYMBOL: self._by_symbol,
+            Rule.ORDER: self._by_order,
+            Rule.BODY: self._by_body,
+            Rule.BODY_OR_CHOSEN: self._by_body_or_chosen,
+            Rule.CHOSEN: self._chosen,
+            Rule.ANY: self._any,
+            Rule.ORDERS: self._orders,
+            Rule.SYMBOLS: self._symbols,
+            Rule.INSTRUMENTS: self._instruments,
+            Rule.COUNT: self._count,
+        }
+
+    def endpoint(self, rule: Rule) -> Callable[[Request], Awaitable[Response]]:
+        """Return the function that responds to the requests with a rule."""
+        if rule is Rule.HEALTH:
+            return self._health
+        if rule is Rule.READY:
+            return self._readiness.ready
+        needs_no_decision = len(self._shards) == 1 and rule not in _CHOOSING
+        respond = self._any if needs_no_decision else self._rules[rule]
+
+        async def endpoint(request: Request) -> Response:
+            incoming = Incoming(request, self._settings)
+            try:
+                return await respond(incoming)
+            except ProblemError as error:
+                return problem_response(error)
+            except NotMergedError as error:
+                return _response(error.reply, incoming)
+            except NoResponseError as error:
+                problem = shard_unavailable(error, incoming.key, may_change=incoming.may_change)
+                return problem_response(problem)
+
+        return endpoint
+
+    async def _health(self, request: Request) -> Response:
+        """Return 200 if the gateway is alive, whatever the workers do."""
+        del request
+        return json_response({"alive": True})
+
+    # ------------------------------------------------------------------ one shard
+
+    async def _any(self, incoming: Incoming) -> Response:
+        return await self._forward(None, incoming)
+
+    async def _by_symbol(self, incoming: Incoming) -> Response:
+        return await self._forward(shard_of_symbol(self._shards, incoming.query), incoming)
+
+    async def _by_order(self, incoming: Incoming) -> Response:
+        text: str = incoming.request.path_params["order_id"]
+        order_id = id_from_path(text) if self._engine else _book_id(text)
+        shard = None if order_id is None else await self._placement.of_order(order_id)
+        return await self._forward(shard, incoming)
+
+    async def _by_body(self, incoming: Incoming) -> Response:
+        concerns = await incoming.concerns(self._readers[incoming.path])
+        shard = await self._placement.of(concerns, claims=incoming.may_change)
+        return await self._forward(shard, incoming)
+
+    async def _by_body_or_chosen(self, incoming: Incoming) -> Response:
+        concerns = await incoming.concerns(self._readers[incoming.path], CHOOSER)
+        if not concerns.symbols:
+            return await self._chosen(incoming)
+        check_query(incoming.query, {})  # the symbol has only one shard
+        return await self._forward(await self._placement.of(concerns, claims=False), incoming)
+
+    async def _chosen(self, incoming: Incoming) -> Response:
+        row = incoming.method.replace("HEAD", "GET"), incoming.path
+        by_symbol = row in REAL_SYMBOL or row[0] == "GET"
+        shard = chosen_shard(self._shards, *row, incoming.query, by_symbol=by_symbol)
+        dropped = [CHOOSER] if row in REAL_SYMBOL or not by_symbol else [CHOOSER, "symbol"]
+        return await self._forward(shard, incoming, *dropped)
+
+    async def _forward(self, shard: str | None, incoming: Incoming, *dropped: str) -> Response:
+        """Forward a request to a shard, by default to any shard that has a worker.
+
+        `dropped` are the query parameters that the worker does not know.
+        """
+        if shard is None:
+            with_worker = (name for name in self._shards.names if self._workers.address(name) is not None)
+            shard = next(with_worker, self._shards.names[0])
+        # The order ids of new orders identify the request, so it needs no idempotency key.
+        needs_key = self._engine or (incoming.method, incoming.path) != ("POST", "/orders")
+        outgoing = await incoming.outgoing(*dropped, adds_key=needs_key)
+        return _response(await self._workers.send(shard, outgoing), incoming)
+
+    # ------------------------------------------------------------------ all shards
+
+    async def _orders(self, incoming: Incoming) -> Response:
+        query = self._page_query(incoming)
+        if query is None or query.symbol is not None:
+            return await self._by_symbol(incoming)
+        request = await _as_get(incoming)
+        return json_response(await self._merged.orders(request, query.after, query.limit))
+
+    def _page_query(self, incoming: Incoming) -> OrdersQuery | EngineOrdersQuery | None:
+        """Return the query, or None if it is invalid. A worker then rejects it."""
+        kind = EngineOrdersQuery if self._engine else OrdersQuery
+        try:
+            check_query(incoming.query, dict.fromkeys(kind.model_fields, False))
+            return kind.model_validate(dict(incoming.request.query_params))
+        except (ProblemError, ValidationError):
+            return None
+
+    async def _symbols(self, incoming: Incoming) -> Response:
+        return json_response(await self._merged.symbols(await _as_get(incoming)))
+
+    async def _instruments(self, incoming: Incoming) -> Response:
+        if incoming.query:
+            return await self._by_symbol(incoming)
+        return json_response(await self._merged.instruments(await _as_get(incoming)))
+
+    async def _count(self, incoming: Incoming) -> Response:
+        return json_response(await self._merged.count(await _as_get(incoming)))
+
+
+async def _as_get(incoming: Incoming) -> Outgoing:
+    """Return the request as a GET request, because a merged response to HEAD needs the bodies."""
+    return (await incoming.outgoing())._replace(method="GET")
+
+
+def _book_id(text: str) -> OrderId | None:
+    """Return the order id in a path, or None if it is not one. A worker then rejects it."""
+    is_id = text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) if is_id else None
+
+
+def _response(reply: Reply, incoming: Incoming) -> Response:
+    """Return a worker's response to the client, with the name of the shard."""
+    headers: list[tuple[bytes, bytes]] = []
+    for name, value in reply.headers:
+        if name not in _OWN_HEADERS and not (name == _REPLAYED and not incoming.has_own_key):
+            headers.append((name, incoming.root_path.encode() + value if name == b"location" else value))
+    headers.append((SHARD_HEADER.lower().encode(), reply.shard.encode()))
+    response = Response(reply.body, reply.status)
+    response.raw_headers = headers  # exactly these; a response to HEAD keeps its Content-Length
+    return response

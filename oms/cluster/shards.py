@@ -1,0 +1,65 @@
+"""The shards of a cluster, and the shard of each symbol.
+
+The problem: all gateways and workers must agree on the shard of each symbol without asking each other, also
+for symbols that nobody has used before.
+
+What does not work: `hash()`, which differs between processes. The hash of a symbol modulo the number of
+shards agrees everywhere, but a cluster with one more shard would move almost all symbols.
+
+The solution is rendezvous hashing. For each symbol, every shard gets a weight: the SHA-256 hash of the two
+names. The shard with the highest weight has the symbol. A new shard gets only the symbols for which it has
+the highest weight, which is one in n for n shards, and no other symbol moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+
+from oms.cluster.subjects import check_shard
+from oms.errors import InvalidArgumentError
+
+__all__ = ["Shards"]
+
+_CACHED = 100_000  # symbols
+
+
+class Shards:
+    """The names of a cluster's shards, sorted. They are fixed when the cluster is created.
+
+    Raises InvalidArgumentError if there is no name, if two names are equal, or if a name contains other
+    characters than A-Z, a-z, 0-9, `_`, and `-`.
+
+    >>> shards = Shards(["s1", "s2", "s3"])
+    >>> [shards.of(symbol) for symbol in ("AAPL", "IBM", "JPM")]
+    ['s2', 's3', 's1']
+
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(sorted(names))
+        if not self.names or len(set(self.names)) < len(self.names):
+            raise InvalidArgumentError("shards", list(self.names), "one or more different names")
+        for name in self.names:
+            check_shard(name)
+        self._cached = lru_cache(_CACHED)(self._heaviest)
+
+    def of(self, symbol: str) -> str:
+        """Return the name of the shard that has the symbol. O(n) for n shards, and O(1) for a known symbol.
+
+        >>> Shards(["s1", "s2"]).of("AAPL")
+        's2'
+
+        """
+        return self._cached(symbol)
+
+    def _heaviest(self, symbol: str) -> str:
+        # The names contain no slash, so different pairs of names have different texts.
+        return max(self.names, key=lambda name: sha256(f"{name}/{symbol}".encode()).digest())
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"Shards({list(self.names)})"
