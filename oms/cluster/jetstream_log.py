@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -82,6 +83,8 @@ class JetStreamLog:
         self._seconds = request_seconds
         self._is_closed = False
         self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+        self.known_length = 0  # the number of messages that one of the servers had before it was opened
         self._loop = EventLoop(f"oms cluster {shard}", place)
         try:
             self._loop.run(self._connected, open_seconds)
@@ -188,17 +191,21 @@ class JetStreamLog:
         """Return the connection. nats-py reconnects itself, but not after some errors of the server."""
         if self._is_closed:
             raise OSError("the connection is closed")
-        if self._client is None or self._client.is_closed:
-            client = Client()
-            try:
-                await client.connect(
-                    self._servers, error_cb=self._note_error, disconnected_cb=self._note_loss, **self._options
-                )
-            except BaseException:  # a cancellation, too
-                await client.close()
-                raise
-            self._client = client
-        return self._client
+        async with self._connecting:  # several threads can ask for it at the same time
+            if self._client is None or self._client.is_closed:
+                self._client = await self._connect()
+            return self._client
+
+    async def _connect(self) -> Client:
+        client = Client()
+        try:
+            await client.connect(
+                self._servers, error_cb=self._note_error, disconnected_cb=self._note_loss, **self._options
+            )
+        except BaseException:  # a cancellation, too
+            await client.close()
+            raise
+        return client
 
     async def _note_error(self, error: Exception) -> None:
         _log.debug("%s: %s", self.place, _text(error))
