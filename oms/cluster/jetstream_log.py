@@ -38,6 +38,7 @@ _WRONG_LAST_SEQUENCE = {10071, 10164}  # the error codes of the server
 _NOT_FOUND = {10037, 10059}  # a message, and a stream
 _FAILURES = (NatsError, OSError, RuntimeError, ValueError, CancelledError)
 _HEADERS = 1_024  # bytes; more than the headers of a message need
+_BATCH = 16 * 2**20  # bytes; the client drops messages if more than 128 MB wait for being processed
 _MARGIN = 1.0  # seconds in which a request that has timed out reports this
 _OPTIONS: Mapping[str, Any] = {
     "max_reconnect_attempts": -1,  # otherwise, the client gives up a server for ever
@@ -228,7 +229,7 @@ class JetStreamLog:
         client = await self._connected()
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future
-        request = json.dumps({"seq": first, "batch": limit}).encode()
+        request = json.dumps({"seq": first, "batch": limit, "max_bytes": _BATCH}).encode()
         messages: list[Message] = []
         try:
             await client.publish(f"$JS.API.DIRECT.GET.{self.stream}", request, reply=inbox)
