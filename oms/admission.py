@@ -26,7 +26,7 @@ LONGEST_WAIT = 30.0
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
-_AT_WORK = frozenset({"close", "commit", "commit_batch", "commit_steps", "settle", "store"})
+_AT_WORK = frozenset({"close", "commit", "commit_batch", "commit_steps", "follow", "settle", "store"})
 """The methods of a ledger that set a mark."""
 
 

@@ -34,6 +34,7 @@ from oms.events import Event, InstrumentKeeper, Journal
 from oms.in_flight import InFlight
 from oms.instrument import Instrument
 from oms.ledger import Ledger
+from oms.owner import Owner
 from oms.savepoint import Savepoint
 
 __all__ = ["DurableLedger"]
@@ -224,9 +225,13 @@ class DurableLedger(Ledger):
         """Apply a stored batch. An interrupted call can be repeated."""
         if self.is_marked:
             self._restore_books()
+        self._make(batch)
+
+    def _make(self, batch: InFlight) -> None:
+        """Make the changes of a stored batch. If this is interrupted, the next call applies the batch."""
         steps, version = Steps(batch.changes()), self.version | 1
         sequence = self.sequence + len(batch.events)
-        self._marked_batch, self.busy, self.version = steps, True, version
+        self.in_flight, self._marked_batch, self.busy, self.version = batch, steps, True, version
         for kind, subject in steps.made:
             APPLY[kind](self.books, subject)
         self.books.instruments = batch.instruments
@@ -240,6 +245,29 @@ class DurableLedger(Ledger):
             False,
             version,
         )
+
+    def follow(self, events: Sequence[Event], instruments: Mapping[str, Instrument]) -> None:
+        """Apply a batch that another program has stored in the journal, and publish its events.
+
+        `instruments` are all instruments after the batch. The journal must already contain the batch, so an
+        interrupted call is finished by the next one. Raises OpenTransactionError inside a transaction or a
+        what-if, and JournalError for the events of another class, or if events are missing before the batch.
+        """
+        self.check_closed("following another writer")
+        if any(type(event) not in self.books.kinds for event in events):
+            raise self._foreign()
+        if events and events[0].sequence != self.sequence + 1:
+            problem = f"event {events[0].sequence} cannot follow event {self.sequence}"
+            raise JournalError(self._place(), problem)
+        savepoint, owner = self.savepoint(self, keep=True), Owner()
+        owner.end()
+        savepoint.failed = True  # nobody waits for this batch, so the next call applies it after an interrupt
+        try:
+            self._make(InFlight(tuple(events), {}, instruments, savepoint, owner))
+        except BaseException:
+            self._settle_at_once()
+            raise
+        self.subscribers.publish(list(events))
 
     def _discard(self) -> None:
         """Forget a batch in flight that is not in the journal."""

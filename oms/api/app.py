@@ -61,23 +61,31 @@ def create_router(om: OrderManagement | MatchingEngine, settings: Settings | Non
     idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for n events in the
     journal.
     """
-    router, _ = _routed(om, settings or Settings())
+    settings = settings or Settings()
+    router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
+    _add_endpoints(router, om, settings, FirstResponses())
     return router
 
 
-def _routed(om: OrderManagement | MatchingEngine, settings: Settings) -> tuple[APIRouter, Groups[Any]]:
-    """Return a router with all endpoints, and the queue of the requests that change the books."""
-    router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
+def _add_endpoints(
+    router: APIRouter,
+    om: OrderManagement | MatchingEngine,
+    settings: Settings,
+    responses: FirstResponses,
+) -> Groups[Any]:
+    """Add all endpoints to a router, and return the queue of the requests that change the books."""
     if isinstance(om, MatchingEngine):
-        groups = _add_engine(router, om, settings)
+        groups = _add_engine(router, om, settings, responses)
     else:
-        groups = _add_books(router, om, settings)
+        groups = _add_books(router, om, settings, responses)
     add_head_routes(router)
-    return router, groups
+    return groups
 
 
-def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> Groups[Any]:
-    responses, tape = FirstResponses(), Tape()
+def _add_books(
+    router: APIRouter, om: OrderManagement, settings: Settings, responses: FirstResponses
+) -> Groups[Any]:
+    tape = Tape()
     archive = _restored(om, responses, tape, settings)
 
     def count(_caller: str | None) -> int:
@@ -96,8 +104,10 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> Gr
     return changes.groups
 
 
-def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> Groups[Any]:
-    responses, tape = FirstResponses(), EngineTape()
+def _add_engine(
+    router: APIRouter, engine: MatchingEngine, settings: Settings, responses: FirstResponses
+) -> Groups[Any]:
+    tape = EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
     index = index_of_engine(engine)
 
@@ -173,12 +183,13 @@ def create_app(
         redirect_slashes=False,
     )
     books = OrderManagement() if om is None else om
-    router, groups = _routed(books, settings)
+    router, responses = APIRouter(route_class=route_class(settings), redirect_slashes=False), FirstResponses()
+    groups = _add_endpoints(router, books, settings, responses)
     metrics = Metrics(books, groups)
     metrics.add_to(router)
     _complete_openapi(app, session_cookie=COOKIE if keys.is_needed else None)
     rejections = RejectionLog()
-    app.state.keys, app.state.rejections = keys, rejections
+    app.state.keys, app.state.rejections, app.state.responses = keys, rejections, responses
     sessions = Sessions(keys, rejections)
     sessions.add_to(router)
     Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)

@@ -99,11 +99,7 @@ def restore(om: Facade, responses: FirstResponses, *subscribers: Callable[[Event
             for subscriber in everyone:
                 subscriber(event)
         if isinstance(om.journal, ReplyKeeper):
-            # Record the latest reply first, because `record` ignores further responses for the same key. A
-            # key has two entries only if the process was interrupted between storing a reply and sending the
-            # response, and a retry then stored an event or another reply. The client never received the first
-            # reply, so the later entry is the valid one.
-            for reply in reversed(list(om.journal.replies())):
+            for reply in om.journal.replies():
                 responses.record_reply(reply)
         for subscriber in everyone:
             om.subscribe(subscriber)
@@ -128,6 +124,7 @@ class FirstResponses:
         self._before_group: tuple[int, int | None] = (0, None)
         self._by_order_id: dict[int, FirstResponse | None] = {}
         self._by_key: dict[tuple[str | None, str], FirstResponse] = {}  # by the owner and the key
+        self._restored_replies: set[tuple[str | None, str]] = set()
         self._batch: Batch | None = None  # the transaction whose events are being recorded
 
     def __call__(self, event: Event) -> None:
@@ -206,16 +203,30 @@ class FirstResponses:
         return dict([self._before_group]).get(sequence) if event is None else event.time
 
     def record(self, key: str, response: FirstResponse, owner: str | None = None) -> None:
-        """Record the response for a key of an owner, unless it already has one."""
-        self._by_key.setdefault((owner, key), response)
+        """Record the response for a key of an owner, unless it already has one. Replace a restored reply."""
+        name = owner, key
+        if name in self._restored_replies:
+            self._by_key[name] = response
+            self._restored_replies.discard(name)
+        else:
+            self._by_key.setdefault(name, response)
 
     def record_reply(self, reply: str) -> None:
-        """Record a reply from `to_reply`, unless its key already has a response. Ignore other strings."""
+        """Record a reply of `to_reply` from the journal, unless an event has its key. Ignore other strings.
+
+        A key has two entries in the journal only if the process was interrupted between storing a reply and
+        sending the response, and a retry then stored an event or another reply. The client never received the
+        first reply, so the later entry is the valid one. This does not depend on whether events or replies
+        are read first.
+        """
         fields = note_fields(reply)
         subject = from_reply(fields)
         if fields.keys() >= _REPLY_FIELDS and subject is not None:
             values = fields["sequence"], subject, fields["request"], fields["own"], fields.get("time")
-            self.record(fields["key"], FirstResponse(*values), fields.get("owner"))
+            name = fields.get("owner"), fields["key"]
+            if name not in self._by_key or name in self._restored_replies:
+                self._by_key[name] = FirstResponse(*values)
+                self._restored_replies.add(name)
 
     def with_key(self, key: str, owner: str | None = None) -> FirstResponse | None:
         """Return the original response for this key of this owner, or None if there is none."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oms.cluster.jetstream_log import ApiError, JetStreamLog
+from oms.cluster.jetstream_connection import ApiError
+from oms.cluster.jetstream_log import JetStreamLog
 from oms.cluster.log_journal import LogJournal
 from oms.cluster.object_store import ObjectSnapshots
 from oms.cluster.patience import Patience

@@ -74,7 +74,7 @@ class LogJournal:
     `writer` is a name that other writers see in error messages. By default, it consists of the names of the
     machine and the process. With `read_only`, nothing is written, and `refresh` reads what others have
     written. `patience` is the time for which an unavailable log is tried. `snapshots` is the place for
-    snapshots, or None. `least` is a number of messages that one of the machines is known to have.
+    snapshots, or None. One of the machines has `least` messages, so the log must have them too.
 
     Opening reads the latest snapshot and all messages after it, in O(orders and later events). Raises
     JournalError if the log is damaged or unavailable.
@@ -123,9 +123,13 @@ class LogJournal:
         for content in self._reader.contents(stored.head):
             stored = stored.after(content.head, content.instruments(), content.replies())
             self._state = _State(stored)
+            self._note(content)
+
+    def _note(self, content: Content) -> None:
+        """Do nothing with a message that another writer has written. A FollowingJournal keeps it."""
 
     def _catch_up_to(self, least: int) -> None:
-        """Read the messages that others have written, which must be at least so many."""
+        """Read the messages that others have written. The log must have at least `least` messages."""
         for _ in self._patience.attempts():
             self._catch_up()
             if self._state.stored.head.position >= least:
@@ -145,7 +149,7 @@ class LogJournal:
             except (RejectedError, UnknownOutcomeError) as error:
                 raise JournalError(self.place, f"it cannot be opened for writing: {error}") from error
             else:
-                self._state = _State(stored)
+                self._state, self._problem = _State(stored), None
                 _log.info("%s is open, and its last event is %d", self.place, stored.head.sequence)
                 return
         raise JournalError(self.place, "it cannot be opened for writing: other writers are opening it")
@@ -251,7 +255,7 @@ class LogJournal:
         """
         with self._own_lock():
             self._check_open()
-            if not self._is_read_only:
+            if not self._is_read_only or self._problem is None:
                 raise JournalError(self.place, "it was not opened with read_only=True")
             self._catch_up()
             return self._state.stored.head.sequence

@@ -18,9 +18,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from oms import Event, JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
+from oms import (
+    Event,
+    JournalError,
+    OmsError,
+    Order,
+    OrderAdded,
+    OrderManagement,
+    OrderNotFoundError,
+    Side,
+    journal,
+)
 from oms.api import Settings, create_app
-from oms.api.first_responses import FirstResponses, restore, to_note
+from oms.api.first_responses import FirstResponse, FirstResponses, restore, to_note, to_reply
 from oms.api.idempotency import IdempotentChanges, digest_of
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
@@ -707,3 +717,27 @@ def test_responses_read_an_event_that_was_not_published_although_later_ones_were
     first = responses.with_key("k")
     assert first is not None
     assert first.sequence == 1
+
+
+def test_the_later_of_two_stored_responses_is_valid_in_whichever_order_they_are_read() -> None:
+    """A process was interrupted twice after it had stored a reply, and a retry then stored an event."""
+    order = Order(1, "JPM", Side.BUY, 20, 20)
+    replies = [to_reply("k", FirstResponse(0, order, "digest", made_change=False)) for _ in range(2)]
+    replies[1] = replies[1].replace('"sequence":0', '"sequence":5')
+    event = OrderAdded(order, sequence=7, note=to_note("k", "digest"))
+    orders: list[tuple[list[str | OrderAdded], int]] = [
+        ([*replies], 5),
+        ([*replies, event], 7),
+        ([replies[0], event, replies[1]], 7),
+        ([event, *replies], 7),
+    ]
+    for steps, sequence in orders:
+        responses = FirstResponses()
+        for step in steps:
+            if isinstance(step, str):
+                responses.record_reply(step)
+            else:
+                responses(step)
+        found = responses.with_key("k")
+        assert found is not None
+        assert found.sequence == sequence

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from oms import JournalError
+from oms.cluster.jetstream_connection import ApiError, Stored
 from oms.cluster.jetstream_journal import open_log
-from oms.cluster.jetstream_log import ApiError, JetStreamLog
+from oms.cluster.jetstream_log import JetStreamLog
 from oms.cluster.replicated_log import (
     Message,
     RejectedError,
@@ -164,12 +165,12 @@ def test_a_gap_ends_a_read_and_is_shown_only_at_its_start(
 ) -> None:
     """A connection can lose some of the messages of a read."""
     messages = filled(log, 6)
-    batch = log._batch
+    batch = log.batch
 
-    async def lossy(first: int, limit: int) -> list[Message]:
-        return [message for message in await batch(first, limit) if message.position not in lost]
+    def lossy(stream: str, content: Mapping[str, object], limit: int) -> list[Stored]:
+        return [message for message in batch(stream, content, limit) if message.position not in lost]
 
-    monkeypatch.setattr(log, "_batch", lossy)
+    monkeypatch.setattr(log, "batch", lossy)
     for lost, after, expected in (
         ({4, 5}, 0, messages[:3]),
         ({4, 5}, 3, messages[5:]),

@@ -398,3 +398,100 @@ def test_a_transaction_whose_end_fails_at_any_step_is_in_both_journal_and_memory
 def test_books_without_a_journal_use_the_plain_ledger() -> None:
     assert type(OrderManagement()._ledger) is Ledger
     assert type(OrderManagement(MemoryJournal())._ledger) is DurableLedger
+
+
+# ---------------------------------------------------------------------- following another writer
+
+
+def replica_of(om: OrderManagement) -> tuple[OrderManagement, DurableLedger]:
+    """Return other books on the same journal, with the ledger that follows it."""
+    replica = OrderManagement(om.journal)
+    assert isinstance(replica._ledger, DurableLedger)
+    return replica, replica._ledger
+
+
+def follow(replica: OrderManagement, ledger: DurableLedger) -> None:
+    """Apply the events in the journal that the books do not contain yet."""
+    assert replica.journal is not None
+    with replica.locked():
+        ledger.follow(tuple(replica.journal.read(replica.last_sequence + 1)), {})
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_books_that_follow_a_journal_equal_those_of_its_writer_and_publish_the_same_events(
+    change: str,
+) -> None:
+    om = books_with(MemoryJournal())
+    replica, ledger = replica_of(om)
+    published: list[list[Event]] = [[], []]
+    om.subscribe(published[0].append)
+    replica.subscribe(published[1].append)
+    CHANGES[change](om)
+    follow(replica, ledger)
+    assert replica.state_hash() == om.state_hash()
+    assert published[0] == published[1] != []
+    assert_memory_equals_journal(replica)
+
+
+def test_subscribers_of_books_that_follow_see_only_whole_transactions() -> None:
+    om = books_with(MemoryJournal())
+    replica, ledger = replica_of(om)
+    hashes: list[str] = []
+    replica.subscribe(lambda _: hashes.append(replica.state_hash()))
+    basket(om)
+    follow(replica, ledger)
+    assert hashes == [om.state_hash()] * 3
+
+
+def test_an_interrupt_while_books_follow_leaves_them_before_or_after_the_whole_batch() -> None:
+    line, ends = 1, set[str]()
+    while True:
+        om = books_with(MemoryJournal())
+        replica, ledger = replica_of(om)
+        before = om.state_hash()
+        basket(om)
+        if not interrupted_at_line(line, lambda pair=(replica, ledger): follow(*pair), Interrupt):  # type: ignore[misc]  # bound at once
+            break
+        ends.add(replica.state_hash())
+        assert replica.state_hash() in (before, om.state_hash())
+        replica._check()
+        follow(replica, ledger)
+        assert replica.state_hash() == om.state_hash()
+        line += 1
+    assert ends == {before, om.state_hash()}
+    assert line > 10
+
+
+def test_following_sets_instruments_without_an_event() -> None:
+    replica, ledger = replica_of(books_with(MemoryJournal()))
+    instrument = oms.Instrument("0.01", "1")
+    with replica.locked():
+        ledger.follow((), {"JPM": instrument})
+    assert replica.instruments == {"JPM": instrument}
+    assert_memory_equals_journal(replica)
+
+
+def test_following_is_rejected_inside_a_transaction_and_a_what_if() -> None:
+    om = books_with(MemoryJournal())
+    replica, ledger = replica_of(om)
+    om.add_order(9, "JPM", BUY, 5, 22)
+    for block in (replica.transaction(), replica.what_if()):
+        with block, pytest.raises(OpenTransactionError, match="following another writer is not possible"):
+            ledger.follow(tuple(om.journal.read(5)), {})  # type: ignore[union-attr]  # it has a journal
+    follow(replica, ledger)
+    assert replica.state_hash() == om.state_hash()
+
+
+def test_following_rejects_events_after_a_gap_and_events_of_an_engine() -> None:
+    om = books_with(MemoryJournal())
+    replica, ledger = replica_of(om)
+    om.add_order(9, "JPM", BUY, 5, 22)
+    om.add_order(10, "JPM", BUY, 5, 22)
+    before = replica.state_hash()
+    with replica.locked(), pytest.raises(JournalError, match="event 4 cannot follow event 2"):
+        ledger.follow(tuple(om.journal.read(4)), {})  # type: ignore[union-attr]  # it has a journal
+    engine_journal = MemoryJournal()
+    oms.MatchingEngine(engine_journal).submit(1, "JPM", BUY, 1, 1)
+    with replica.locked(), pytest.raises(JournalError, match=r"open it with journal\.open_engine"):
+        ledger.follow(engine_journal.events, {})
+    assert replica.state_hash() == before

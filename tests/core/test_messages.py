@@ -794,6 +794,12 @@ def example_ids(parse: Any = str) -> IdMap[Any]:
     return ids
 
 
+def follow_after_a_gap() -> None:
+    om = OrderManagement(MemoryJournal())
+    event = oms.OrderAdded(Order(1, "JPM", Side.BUY, 5, 20), sequence=2)
+    om._ledger.follow((event,), {})  # type: ignore[attr-defined]  # the ledger of books with a journal
+
+
 def read_keys_with_another_parse() -> None:
     om = OrderManagement(MemoryJournal())
     with om.transaction(example_ids().note("8f2c-77")):
@@ -957,6 +963,7 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         JournalError,
         "MemoryJournal: it cannot store instruments; pass them to OrderManagement(journal, instruments=...)",
     ),
+    (follow_after_a_gap, JournalError, "MemoryJournal: event 2 cannot follow event 0"),
     (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
     (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),
     (lambda: getattr(oms, "nothing"), AttributeError, "module 'oms' has no attribute 'nothing'"),  # noqa: B009 - mypy rejects `oms.nothing`
@@ -1032,6 +1039,12 @@ def set_an_instrument_after_a_trade() -> None:
     other.submit("b", "JPM", Side.BUY, 5, 101)
     other.cancel_all()
     other.set_instrument("JPM", Instrument("0.1"))
+
+
+def follow_the_events_of_a_matching_engine() -> None:
+    journal = MemoryJournal()
+    MatchingEngine(journal).submit(1, "JPM", Side.BUY, 5, 20)
+    OrderManagement(MemoryJournal())._ledger.follow(journal.events, {})  # type: ignore[attr-defined]  # as above
 
 
 def open_the_events_of_an_order_management() -> None:
@@ -1128,6 +1141,11 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
         open_the_events_of_an_order_management,
         JournalError,
         "MemoryJournal: it contains the changes of an OrderManagement; open it with journal.open",
+    ),
+    (
+        follow_the_events_of_a_matching_engine,
+        JournalError,
+        "MemoryJournal: it contains the changes of a MatchingEngine; open it with journal.open_engine",
     ),
     (
         open_the_snapshot_of_a_matching_engine,
