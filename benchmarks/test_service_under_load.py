@@ -200,7 +200,7 @@ def test_a_question_does_not_wait_for_a_slow_sync(writers: int, on_slow_disk: Se
 def test_sixty_writers_share_each_sync(on_slow_disk: Service) -> None:
     result = on_slow_disk.measure(Case(60), 3)
     print(row(Case(60), result))
-    assert len(result.work.changes) >= 15 * result.commits
+    assert len(result.work.changes) >= 30 * result.commits  # 300 changes a second, at 10 syncs a second
 
 
 def test_a_question_beside_four_writers_takes_at_most_five_times_as_long(tmp_path: Path) -> None:
