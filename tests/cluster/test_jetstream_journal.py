@@ -21,9 +21,9 @@ from oms import (
     Side,
     cluster,
 )
-from oms.cluster import JetStreamJournal
+from oms.cluster import JetStreamJournal, jetstream_journal
 from oms.cluster.jetstream_journal import open_log
-from oms.cluster.requirements import stream_config
+from oms.cluster.requirements import ServerReport, fetch_report, stream_config
 from support.nats_cluster import SYSTEM, NatsCluster, running_cluster
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,22 @@ def test_the_reports_contain_the_number_of_messages_that_the_servers_have(
     log = open_log(nats_cluster.urls, shard, unsafe=True)
     assert log.known_length == 0
     log.close()
+
+
+def test_a_log_is_not_opened_if_a_server_reports_more_messages_than_it_contains(
+    nats_cluster: NatsCluster, shard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring).close()
+
+    def longer(url: str) -> ServerReport | None:
+        report = fetch_report(url)
+        assert report is not None
+        return report._replace(lengths={name: length + 5 for name, length in report.lengths.items()})
+
+    monkeypatch.setattr(jetstream_journal, "fetch_report", longer)
+    with pytest.raises(JournalError, match="it ends with message 1, but one of the servers has 6"):
+        cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring, seconds=0.1)
+    assert loop_threads() == []
 
 
 def test_an_engine_is_opened_with_its_state(nats_cluster: NatsCluster, shard: str) -> None:
