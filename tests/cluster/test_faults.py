@@ -111,7 +111,9 @@ def test_what_was_acknowledged_while_servers_were_killed_is_in_the_log(
     check(servers, shard, acknowledged, state_hash)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_the_whole_cluster_can_be_restarted(
     signal_number: signal.Signals, servers: NatsCluster, shard: str
 ) -> None:
@@ -127,6 +129,7 @@ def test_the_whole_cluster_can_be_restarted(
     check(servers, shard, list(range(1, 61)), state_hash)
 
 
+@pytest.mark.long
 def test_without_a_majority_nothing_is_acknowledged_and_the_outcome_is_unknown(
     servers: NatsCluster, shard: str
 ) -> None:
