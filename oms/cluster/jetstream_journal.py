@@ -82,6 +82,7 @@ class JetStreamJournal(LogJournal):
             read_only=read_only,
             patience=Patience(seconds),
             snapshots=ObjectSnapshots(log, replicas),
+            least=log.known_length,
         )
 
 
@@ -116,7 +117,8 @@ def open_log(
     log = JetStreamLog(urls, shard, place, options=options, open_seconds=seconds)
     try:
         reports = () if unsafe else _reports(urls, system, monitoring, place)
-        _Opening(log, replicas, None if unsafe else reports, Patience(seconds)).run(create=create)
+        opening = _Opening(log, replicas, None if unsafe else reports, Patience(seconds))
+        log.known_length = opening.run(create=create)
     except BaseException:
         log.close()
         raise
@@ -145,8 +147,11 @@ class _Opening:
         self._reports = reports
         self._patience = patience
 
-    def run(self, *, create: bool) -> None:
-        """Find or create the stream. Raises JournalError if it is missing or not safe."""
+    def run(self, *, create: bool) -> int:
+        """Find or create the stream, and return the largest number of messages that a server has.
+
+        Raises JournalError if the stream is missing or not safe.
+        """
         info = self._request("INFO")
         if info is None and not create:
             raise JournalError(self._log.place, "it does not exist")
@@ -157,6 +162,8 @@ class _Opening:
         if problems:
             raise JournalError(self._log.place, "; ".join(problems))
         self._check_servers(_peers(info))
+        stream = self._log.stream, info["created"]
+        return max((report.lengths.get(stream, 0) for report in self._reports or ()), default=0)
 
     def _check_servers(self, peers: Sequence[str] | None) -> None:
         if self._reports is None:
