@@ -183,3 +183,47 @@ def test_a_closed_copy_follows_nothing(pair: Pair) -> None:
     pair.copy.follow()
     pair.copy.compute_hash()
     assert pair.copy.is_closed
+
+
+class Snapshots:
+    """A place for snapshots in memory."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, bytes] = {}
+
+    def names(self) -> list[str]:
+        return list(self.saved)
+
+    def load(self, name: str) -> bytes:
+        return self.saved[name]
+
+    def save(self, name: str, content: bytes) -> None:
+        self.saved[name] = content
+
+
+def test_a_follower_saves_a_snapshot_after_enough_events_and_the_next_copy_begins_with_it(
+    pair: Pair,
+) -> None:
+    assert isinstance(pair.om, OrderManagement)
+    store = Snapshots()
+
+    def opened() -> Replica:
+        journal = FollowingJournal(Connection(pair.log), patience=impatient(), snapshots=store)
+        return Replica("main", journal, clock=pair.clock, snapshot_every=3)
+
+    copy = opened()
+    for order_id in (1, 2, 3, 4):
+        pair.om.add_order(order_id, "JPM", Side.BUY, 20, 20)
+        copy.follow()
+        copy.save_snapshot()
+    assert store.names() == [f"{4:020d}"]  # the opening is the first message
+    again = opened()
+    assert again._journal.snapshot().sequence == 3
+    assert again.books.state_hash() == pair.om.state_hash()
+    again.save_snapshot()
+    again.promote("second")
+    assert isinstance(again.books, OrderManagement)
+    for order_id in (5, 6, 7):
+        again.books.add_order(order_id, "JPM", Side.BUY, 20, 20)
+        again.save_snapshot()
+    assert len(store.names()) == 1  # the owner saves none

@@ -47,7 +47,8 @@ class Lag(NamedTuple):
 class Replica:
     """The copy of the shard `shard`, with the books on this journal. Close it in the end.
 
-    `create` returns the application. `every` and `quiet_seconds` are those of StateHashes.
+    `create` returns the application. `every` and `quiet_seconds` are those of StateHashes. A follower saves a
+    snapshot every `snapshot_every` events, so that the log opens faster.
 
     Raises JournalError if the journal cannot be read. O(n) for n events in the log.
     """
@@ -63,6 +64,7 @@ class Replica:
         clock: Callable[[], float] = monotonic,
         every: int = 100_000,
         quiet_seconds: float = 3.0,
+        snapshot_every: int = 200_000,
         create: Callable[[OrderManagement | MatchingEngine, Settings | None], FastAPI] = create_app,
     ) -> None:
         self.shard = shard
@@ -80,6 +82,8 @@ class Replica:
         self._lock = Lock()  # one thread follows, and another may promote or close
         self._contact = clock()
         self._owner: ShardReport | None = None  # the latest report of the owner
+        self._snapshot_every = snapshot_every
+        self._saved = journal.snapshot().sequence  # the last event in the latest snapshot
         self._hashes = StateHashes(self.books, every=every, quiet_seconds=quiet_seconds, clock=clock)
 
     @property
@@ -152,6 +156,20 @@ class Replica:
     def _refuse(self, problem: str) -> None:
         self.problem = problem
         _log.error("the copy of shard %s is not served: %s", self.shard, problem)
+
+    def save_snapshot(self) -> None:
+        """Save a snapshot if the copy follows, and enough events have come since the last one. O(n).
+
+        The owner is left in peace, because its books would be locked meanwhile.
+        """
+        with self._lock:
+            sequence = 0 if self.is_closed else self._journal.head.sequence
+            if self.is_owner or self.problem or sequence - self._saved < self._snapshot_every:
+                return
+            self._saved = sequence  # also if it fails, so that it is not repeated at once
+            saved = self._journal.saved_state(self.books.snapshot(), self.books.state_hash())
+        self._journal.save(saved)
+        _log.info("a snapshot of shard %s after event %d is saved", self.shard, sequence)
 
     def report(self) -> ShardReport:
         """Return the report for the own heartbeat. O(1)."""

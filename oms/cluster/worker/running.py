@@ -21,6 +21,7 @@ __all__ = ["serve_worker"]
 _log = logging.getLogger("oms.cluster")
 
 _STEP, _FOLLOW, _HASH = 1.0, 0.1, 1.0  # seconds between two calls
+_SOON = 0.1  # seconds between two steps while something is being opened or closed
 
 
 def serve_worker(worker: Worker, app: FastAPI, listening: socket.socket, settings: Settings) -> None:
@@ -30,7 +31,7 @@ def serve_worker(worker: Worker, app: FastAPI, listening: socket.socket, setting
     def repeat(call: Callable[[], object], seconds: float) -> None:
         while not stopped.is_set():
             _guarded(call)
-            stopped.wait(seconds)
+            stopped.wait(_SOON if call == worker.step and worker.is_busy else seconds)
 
     loops = ((worker.step, _STEP), (worker.follow, _FOLLOW), (worker.hash, _HASH))
     threads = [

@@ -62,6 +62,11 @@ class Worker:
         is_served = replica is not None and replica.is_owner and not replica.is_closed
         return is_served and self.membership.owns(shard)
 
+    @property
+    def is_busy(self) -> bool:
+        """True while copies are being opened, promoted, or closed. Then call `step` sooner."""
+        return bool(self._opening or self._promoting or self._closing)
+
     def step(self) -> None:
         """Renew the lease, and do what follows from the state of the cluster.
 
@@ -90,12 +95,14 @@ class Worker:
                     _log.warning("shard %s cannot be followed at present: %s", shard, error)
 
     def hash(self) -> None:
-        """Compute the state hashes that are due."""
+        """Compute the state hashes that are due, and save the snapshots that are due."""
         for shard, replica in list(self.replicas.items()):
-            try:
-                replica.compute_hash()
-            except OmsError as error:
-                _log.warning("the state hash of shard %s is not known: %s", shard, error)
+            for call in (replica.compute_hash, replica.save_snapshot):
+                try:
+                    call()
+                except OmsError as error:
+                    if not replica.is_closed:
+                        _log.warning("shard %s has no state hash or snapshot: %s", shard, error)
 
     def stop(self) -> None:
         """Give up all shards, and leave. The other workers take over at once."""
