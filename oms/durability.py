@@ -11,7 +11,8 @@ change the books first, because each step depends on the one before. After an in
 journal's last sequence number, or its instruments if the batch has no events. If the pending batch is in the
 journal, `settle` finishes the change. Otherwise, it rolls the change back.
 
-A transaction with `concurrent_commit` stores its batch without the lock. See in_flight.py.
+A transaction with `concurrent_commit` stores its batch without the lock. See in_flight.py. Books that follow
+another writer of the journal treat each of its batches in the same way: it is stored, but not applied yet.
 
 Invariants:
 
@@ -261,7 +262,6 @@ class DurableLedger(Ledger):
             raise JournalError(self._place(), problem)
         savepoint, owner = self.savepoint(self, keep=True), Owner()
         owner.end()
-        savepoint.failed = True  # nobody waits for this batch, so the next call applies it after an interrupt
         try:
             self._make(InFlight(tuple(events), {}, instruments, savepoint, owner))
         except BaseException:

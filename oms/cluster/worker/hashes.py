@@ -6,7 +6,7 @@ never has exactly the event for which the owner publishes a hash.
 What does not work: a hash at every full second, because the copies are then after different events. A hash of
 the log does not work either, because it does not show whether the books were changed as the log says.
 
-The solution: each copy begins a hash after the message in which the sequence number passes a multiple of
+The solution: each copy begins a hash after the message that contains an event whose number is a multiple of
 `every`. The messages are the same everywhere, so these moments are too. The hash itself is computed in slices
 while the books change. If nothing changes for some seconds, each copy hashes its last state.
 """
@@ -51,14 +51,13 @@ class StateHashes:
         self._clock = clock
         self._begun: tuple[int, Callable[[], str]] | None = None
         with books.locked():
-            self._sequence, self._changed = books.last_sequence, clock()
+            self._changed = clock()
             books.subscribe(self)
 
     def __call__(self, event: Event) -> None:
-        """Begin a hash if the sequence number has passed a multiple of `every`. O(1), or that of a copy."""
-        before, self._sequence = self._sequence, event.sequence
+        """Begin a hash if the sequence number is a multiple of `every`. O(1), or O(n) for n books."""
         self._changed = self._clock()
-        if event.sequence // self._every > before // self._every and self._begun is None:
+        if event.sequence % self._every == 0 and self._begun is None:
             self._begun = begin_hash(self._books)
 
     def compute(self) -> None:
