@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from oms.cli import run
 from oms.cluster import jetstream_bucket
 from oms.cluster.agreement import agreed
 from oms.cluster.bucket import Bucket
+from oms.extras import how_to_install
 from support.memory_bucket import BucketConnection, BucketFaults, MemoryBucket
 from support.worker_cluster import WorkerCluster
 
@@ -124,3 +127,17 @@ def test_the_servers_can_come_from_a_variable(
     cluster.start("a")
     cluster.run(5)
     assert output(capsys, "status", "--seconds", "0.5")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [("worker", "nats", "cluster"), ("worker", "fastapi", "api"), ("status", "nats", "cluster")],
+)
+def test_without_its_extras_the_command_prints_how_to_install_them(
+    command: str, module: str, extra: str
+) -> None:
+    args = ["cluster", command, "--servers", "nats://nowhere:1"]
+    script = f"import sys; sys.modules[{module!r}] = None; from oms.cli import run; sys.exit(run({args}))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"{how_to_install('oms: `oms cluster`', extra, 'cli')}\n"
