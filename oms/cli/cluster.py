@@ -18,6 +18,7 @@ import typer
 from oms import extras
 from oms.cli.exit_codes import ExitCode
 from oms.cli.style import new_console, new_table
+from oms.submission import SelfTradePrevention
 
 if TYPE_CHECKING:
     from oms.api import Settings
@@ -79,6 +80,15 @@ WorkerName = Annotated[
 ]
 Engine = Annotated[
     bool, typer.Option("--engine", help="The shards are matching engines, in which incoming orders trade.")
+]
+Prevention = Annotated[
+    SelfTradePrevention,
+    typer.Option(
+        "--self-trade-prevention",
+        metavar="POLICY",
+        help="With engines: what happens when two orders of the same owner would trade with each other: NONE,"
+        " CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, or DECREMENT. All workers need the same value.",
+    ),
 ]
 Standby = Annotated[
     bool,
@@ -162,6 +172,7 @@ def worker(
     url: Url = None,
     name: WorkerName = None,
     engine: Engine = False,
+    self_trade_prevention: Prevention = SelfTradePrevention.NONE,
     standby: Standby = False,
     replicas: Replicas = 3,
     system: System = None,
@@ -203,6 +214,8 @@ def worker(
             None if shards is None else default_names(shards),
             engine=engine if engine or shards is not None else None,
         )
+        if self_trade_prevention is not SelfTradePrevention.NONE and not decided.engine:
+            raise typer.BadParameter("--self-trade-prevention needs shards that are matching engines")
         own_port = listening.getsockname()[1]
         own_url = (url or f"http://{_in_url(host)}:{own_port}").rstrip("/")
         own_name = name or re.sub(r"[^A-Za-z0-9_-]", "-", f"{socket.gethostname()[:40]}-{os.getpid()}")
@@ -214,6 +227,7 @@ def worker(
             name=own_name,
             url=own_url,
             standby=standby,
+            prevention=self_trade_prevention,
             settings=settings,
             lease_seconds=lease_seconds,
         )

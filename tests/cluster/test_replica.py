@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from oms import Instrument, JournalError, MatchingEngine, OrderManagement, Side
+from oms import Instrument, JournalError, MatchingEngine, OrderManagement, SelfTradePrevention, Side
 from oms.api import create_app
 from oms.cluster.following_journal import FollowingJournal
 from oms.cluster.log_journal import LogJournal
@@ -228,3 +228,16 @@ def test_a_follower_saves_a_snapshot_after_enough_events_and_the_next_copy_begin
         again.books.add_order(order_id, "JPM", Side.BUY, 20, 20)
         again.save_snapshot()
     assert len(store.names()) == 1  # the owner saves none
+
+
+def test_a_follower_does_what_the_log_says_and_an_owner_what_its_policy_says() -> None:
+    log = MemoryLog()
+    engine = MatchingEngine(LogJournal(Connection(log), patience=impatient()))
+    journal = FollowingJournal(Connection(log), patience=impatient())
+    copy = Replica("main", journal, engine=True, prevention=SelfTradePrevention.CANCEL_NEWEST)
+    assert isinstance(copy.books, MatchingEngine)
+    for order_id, side in ((1, Side.SELL), (2, Side.BUY), (3, Side.SELL)):
+        engine.submit(order_id, "JPM", side, 5, 101, owner="Ann")
+    copy.promote("second")
+    assert copy.books.state_hash() == engine.state_hash()  # orders 1 and 2 have traded with each other
+    assert copy.books.submit(4, "JPM", Side.BUY, 5, 101, owner="Ann").fills == ()

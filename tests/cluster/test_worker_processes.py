@@ -121,8 +121,9 @@ def test_a_worker_that_is_stopped_in_the_normal_way_is_replaced_at_once(
 def test_two_workers_share_the_shards_and_each_one_replaces_the_other(
     nats: NatsCluster, workers: Processes
 ) -> None:
-    workers.start("w1", "--shards", "2", "--engine")
-    workers.start("w2", "--shards", "2", "--engine")
+    options = "--shards", "2", "--engine", "--self-trade-prevention", "CANCEL_NEWEST"
+    workers.start("w1", *options)
+    workers.start("w2", *options)
     within(30, lambda: workers.is_owner("w1", "s1") and workers.is_owner("w2", "s2"))
     body = {"order_id": "a", "symbol": "JPM", "side": "SELL", "amount": 20, "price": 101}
     assert workers.request("w1", "POST", "/shards/s1/submissions", json=body).status_code == 201

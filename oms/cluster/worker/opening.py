@@ -20,6 +20,7 @@ from oms.cluster.subjects import check_shard
 from oms.cluster.worker.replica import Replica
 from oms.cluster.worker.worker import Worker
 from oms.errors import InvalidArgumentError, JournalError
+from oms.submission import SelfTradePrevention
 
 __all__ = ["Place", "open_worker"]
 
@@ -60,10 +61,13 @@ def open_worker(
     name: str,
     url: str,
     standby: bool = False,
+    prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     settings: Settings | None = None,
     lease_seconds: float = 5.0,
 ) -> Worker:
     """Return a worker that serves shards at `url`, and that other workers know as `name`.
+
+    `prevention` is the policy of the engines for orders of the same owner.
 
     Raises InvalidArgumentError unless the name has 1 to 64 of the characters A-Z, a-z, 0-9, _, and -.
     """
@@ -75,7 +79,7 @@ def open_worker(
     def open_replica(shard: str) -> Replica:
         journal = place.open_journal(shard)
         try:
-            return Replica(shard, journal, engine=cluster.engine, settings=settings)
+            return Replica(shard, journal, engine=cluster.engine, prevention=prevention, settings=settings)
         except BaseException:
             with suppress(JournalError):  # raise the original error, not this one
                 journal.close()

@@ -26,6 +26,7 @@ from oms.durability import DurableLedger
 from oms.errors import JournalError, OmsError
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
+from oms.submission import SelfTradePrevention
 
 __all__ = ["Lag", "Replica"]
 
@@ -47,8 +48,9 @@ class Lag(NamedTuple):
 class Replica:
     """The copy of the shard `shard`, with the books on this journal. Close it in the end.
 
-    `create` returns the application. `every` and `quiet_seconds` are those of StateHashes. A follower saves a
-    snapshot every `snapshot_every` events, so that the log opens faster.
+    `prevention` is the policy of an engine for orders of the same owner. `create` returns the application.
+    `every` and `quiet_seconds` are those of StateHashes. A follower saves a snapshot every `snapshot_every`
+    events, so that the log opens faster.
 
     Raises JournalError if the journal cannot be read. O(n) for n events in the log.
     """
@@ -59,6 +61,7 @@ class Replica:
         journal: FollowingJournal,
         *,
         engine: bool = False,
+        prevention: SelfTradePrevention = SelfTradePrevention.NONE,
         settings: Settings | None = None,
         event_clock: Clock | None = time_ns,
         clock: Callable[[], float] = monotonic,
@@ -69,7 +72,7 @@ class Replica:
     ) -> None:
         self.shard = shard
         self.books: OrderManagement | MatchingEngine = (
-            MatchingEngine(journal, clock=event_clock)
+            MatchingEngine(journal, self_trade_prevention=prevention, clock=event_clock)
             if engine
             else OrderManagement(journal, clock=event_clock)
         )
