@@ -222,6 +222,30 @@ def test_any_other_problem_of_a_worker_is_passed_on_at_once(code: str) -> None:
     assert stub.requests == 1
 
 
+def test_a_read_is_never_answered_by_a_worker_that_only_follows_the_shard() -> None:
+    cluster = MemoryCluster(patience=0.1)
+    owner = cluster.addresses.address("s1")
+    follower = cluster.workers["s1"]
+
+    async def follow(scope: Any, receive: Any, send: Any) -> None:
+        async def with_role(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"oms-role", b"standby")]
+            await send(message)
+
+        await follower(scope, receive, with_role)
+
+    cluster.network.add("http://follower", follow)
+    cluster.addresses.set("s1", "http://follower")
+    with client_of(cluster) as http:
+        path = "/best-price?symbol=JPM&side=BUY"
+        rejected = problem(http.get(path))
+        assert (rejected["code"], rejected["may_have_changed"]) == ("shard_unavailable", False)
+        assert "http://follower only follows the shard" in rejected["detail"]
+        cluster.addresses.set("s1", owner)
+        assert http.get(path).status_code == 200
+
+
 def test_a_request_that_takes_too_long_is_not_repeated_at_the_same_worker() -> None:
     cluster, stub = MemoryCluster(patience=60, attempt_seconds=0.01), Stub()
     with_stub(cluster, stub)

@@ -72,6 +72,7 @@ def create_gateway(
             methods = ["GET", "HEAD"] if method == "GET" else [method]
             router.add_route(path, front.endpoint(rule), methods)
     app.include_router(router)
+    app.state.shards = shards
     _guard(app, settings, engine=engine)
     other_routes = BOOKS_ROUTES if engine else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, rejecting(router, other_routes))

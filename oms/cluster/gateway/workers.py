@@ -20,6 +20,7 @@ Invariants:
 - All attempts at a request are identical, including their idempotency key.
 - A response is passed on unchanged unless its worker cannot make the change: it is not the owner, it is not
   ready, or its journal fails. If no other response arrives in time, the last such response is passed on.
+- A read is answered by the owner, never by a worker that only follows the shard and may lag.
 - An attempt that takes too long is not repeated at the same worker, which may still be working on it.
 """
 
@@ -42,6 +43,7 @@ RETRIED = frozenset({"journal_failed", "not_owner", "not_ready"})
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds
 _CONNECT_SECONDS = 2.0
+_ROLE, _STANDBY = "oms-role", "standby"  # in the responses of a worker that is not the owner
 _HOP_BY_HOP = {
     b"connection",
     b"keep-alive",
@@ -207,6 +209,8 @@ class Workers:
             (name, value.removeprefix(prefix) if name == b"location" else value)
             for name, value in end_to_end(response.headers.raw)
         ]
+        if response.headers.get(_ROLE) == _STANDBY:  # the worker has just lost the shard
+            return _Failure(f"{address} only follows the shard", False)
         return Reply(shard, response.status_code, headers, body)
 
 
