@@ -1,8 +1,9 @@
 """The hash of the whole state, computed without holding the lock for a long time.
 
-All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Only the names of the
-books and the arrival numbers are copied under one lock. The indexes of the stream could replace these copies,
-but a hash should not depend on an index that may be wrong.
+All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Before that, while the
+lock is held once, the names of the books are copied, and the arrival numbers and last prices of a
+MatchingEngine. The indexes of the stream could replace these copies, but a hash should not depend on an index
+that may be wrong.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ _SYMBOL = itemgetter(0)
 def state_hash(books: Facade) -> tuple[int, str]:
     """Return the last sequence number, and what `books.state_hash()` returns at this moment.
 
-    O(n log n) for n open orders. The lock is held for a copy of a number for each book and each order of a
-    MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory for m orders.
+    O(n log n) for n open orders. The lock is held once to copy a name for each book, and a number for each
+    order and symbol of a MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory
+    for m orders.
     """
     return retried(partial(_state_hash, books))
 

@@ -103,15 +103,12 @@ class _Call(Generic[T]):
         self._function = function
         self._loop = loop
         self._task: asyncio.Task[T] | None = None
-        self._is_canceled = False
 
     def start(self) -> None:
-        if not self._is_canceled:
-            self._task = self._loop.create_task(self._function())
-            self._task.add_done_callback(self._finish)
+        self._task = self._loop.create_task(self._function())
+        self._task.add_done_callback(self._finish)
 
     def cancel(self) -> None:
-        self._is_canceled = True
         if self._task is not None:
             self._task.cancel()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -30,7 +31,7 @@ FAILURES = (NatsError, OSError, RuntimeError, ValueError, CancelledError)
 _HEADERS = 1_024  # bytes; more than the headers of a message need
 _MARGIN = 1.0  # seconds in which a request that has timed out reports this
 _OPTIONS: Mapping[str, Any] = {
-    "max_reconnect_attempts": -1,  # otherwise, the client gives up a server for ever
+    "max_reconnect_attempts": -1,  # otherwise, the client drops a server after 60 attempts
     "reconnect_time_wait": 0.1,
     "connect_timeout": 2,
     "ping_interval": 5,  # a machine that is gone without closing its connections is detected in 10 seconds
@@ -80,6 +81,7 @@ class JetStreamConnection:
         self._seconds = request_seconds
         self._is_closed = False
         self._client: Client | None = None
+        self._connecting = asyncio.Lock()
         self._loop = EventLoop(name, place)
         try:
             self._loop.run(self._connected, open_seconds)
@@ -146,17 +148,21 @@ class JetStreamConnection:
         """Return the connection. nats-py reconnects itself, but not after some errors of the server."""
         if self._is_closed:
             raise OSError("the connection is closed")
-        if self._client is None or self._client.is_closed:
-            client = Client()
-            try:
-                await client.connect(
-                    self._servers, error_cb=self._note_error, disconnected_cb=self._note_loss, **self._options
-                )
-            except BaseException:  # a cancellation, too
-                await client.close()
-                raise
-            self._client = client
-        return self._client
+        async with self._connecting:  # several threads can ask for it at the same time
+            if self._client is None or self._client.is_closed:
+                self._client = await self._connect()
+            return self._client
+
+    async def _connect(self) -> Client:
+        client = Client()
+        try:
+            await client.connect(
+                self._servers, error_cb=self._note_error, disconnected_cb=self._note_loss, **self._options
+            )
+        except BaseException:  # a cancellation, too
+            await client.close()
+            raise
+        return client
 
     async def _note_error(self, error: Exception) -> None:
         _log.debug("%s: %s", self.place, text_of(error))

@@ -40,7 +40,8 @@ class JetStreamJournal(LogJournal):
     the log, which is created if it does not exist. The journal opens only if the cluster is safe. To check
     this, it needs one of two arguments: `system` contains the arguments of `nats.connect` for the system
     account, for example `{"user": ..., "password": ...}`. `monitoring` contains the monitoring URLs of the
-    servers. With `unsafe`, nothing is checked and one replica is allowed, and each line in the log says so.
+    servers. With `unsafe`, the servers are not checked, one replica is allowed, and each log line and each
+    JournalError says so.
 
     `options` are further arguments of `nats.connect`. `writer` is the name that another writer sees in error
     messages. With `read_only`, nothing is written. `seconds` is the time for which an append or a read is
@@ -81,6 +82,7 @@ class JetStreamJournal(LogJournal):
             read_only=read_only,
             patience=Patience(seconds),
             snapshots=ObjectSnapshots(log, replicas),
+            least=log.known_length,
         )
 
 
@@ -115,7 +117,8 @@ def open_log(
     log = JetStreamLog(urls, shard, place, options=options, open_seconds=seconds)
     try:
         reports = () if unsafe else _reports(urls, system, monitoring, place)
-        _Opening(log, replicas, None if unsafe else reports, Patience(seconds)).run(create=create)
+        opening = _Opening(log, replicas, None if unsafe else reports, Patience(seconds))
+        log.known_length = opening.run(create=create)
     except BaseException:
         log.close()
         raise
@@ -130,7 +133,7 @@ def _reports(
 
 
 class _Opening:
-    """The checks of a stream, and its creation. `reports` is None if nothing is checked."""
+    """The checks of a stream, and its creation. `reports` is None if the servers are not checked."""
 
     def __init__(
         self,
@@ -144,8 +147,11 @@ class _Opening:
         self._reports = reports
         self._patience = patience
 
-    def run(self, *, create: bool) -> None:
-        """Find or create the stream. Raises JournalError if it is missing or not safe."""
+    def run(self, *, create: bool) -> int:
+        """Find or create the stream, and return the largest number of messages that a server has.
+
+        Raises JournalError if the stream is missing or not safe.
+        """
         info = self._request("INFO")
         if info is None and not create:
             raise JournalError(self._log.place, "it does not exist")
@@ -156,6 +162,8 @@ class _Opening:
         if problems:
             raise JournalError(self._log.place, "; ".join(problems))
         self._check_servers(_peers(info))
+        stream = self._log.stream, info["created"]
+        return max((report.lengths.get(stream, 0) for report in self._reports or ()), default=0)
 
     def _check_servers(self, peers: Sequence[str] | None) -> None:
         if self._reports is None:

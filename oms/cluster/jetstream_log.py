@@ -23,6 +23,7 @@ __all__ = ["JetStreamLog"]
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}  # the error codes of the server
 _NOT_FOUND = {10037, 10059}  # a message, and a stream
+_BATCH = 16 * 2**20  # bytes; the client drops messages if more than 128 MB wait for being processed
 
 
 class JetStreamLog(JetStreamConnection):
@@ -40,6 +41,7 @@ class JetStreamLog(JetStreamConnection):
     ) -> None:
         self.name = shard
         self.stream = stream_of(shard)
+        self.known_length = 0  # the number of messages that one of the servers had before it was opened
         super().__init__(
             servers,
             f"oms cluster {shard}",
@@ -77,7 +79,7 @@ class JetStreamLog(JetStreamConnection):
     def read(self, after: int, limit: int) -> Sequence[Message]:
         """Return messages after position `after`. Any machine may answer. See ReplicatedLog."""
         try:
-            stored = self.batch(self.stream, {"seq": after + 1, "batch": limit}, limit)
+            stored = self.batch(self.stream, {"seq": after + 1, "batch": limit, "max_bytes": _BATCH}, limit)
         except FAILURES as error:
             raise UnavailableError(text_of(error)) from error
         return _without_gaps([Message(each.position, each.payload) for each in stored], after)

@@ -69,12 +69,12 @@ class _State(NamedTuple):
 
 
 class LogJournal:
-    """A journal in a replicated log, which belongs to the journal from then on.
+    """A journal in a replicated log. The journal closes the log when it is closed.
 
     `writer` is a name that other writers see in error messages. By default, it consists of the names of the
     machine and the process. With `read_only`, nothing is written, and `refresh` reads what others have
     written. `patience` is the time for which an unavailable log is tried. `snapshots` is the place for
-    snapshots, or None.
+    snapshots, or None. One of the machines has `least` messages, so the log must have them too.
 
     Opening reads the latest snapshot and all messages after it, in O(orders and later events). Raises
     JournalError if the log is damaged or unavailable.
@@ -88,6 +88,7 @@ class LogJournal:
         read_only: bool = False,
         patience: Patience | None = None,
         snapshots: SnapshotStore | None = None,
+        least: int = 0,
     ) -> None:
         self._replicated_log = log
         self.place = log.place
@@ -97,6 +98,7 @@ class LogJournal:
         self._process = os.getpid()
         self._is_closed = False
         self._is_writing = False  # True during a write, and after an interrupted one
+        self._is_read_only = read_only
         self._problem: str | None = "it was opened to be read" if read_only else None
         self._state = _State(Stored())
         self._snapshots = snapshots
@@ -104,7 +106,7 @@ class LogJournal:
         with ExitStack() as undo:
             undo.callback(log.close)
             self._load_snapshot()
-            self._catch_up()
+            self._catch_up_to(least)
             if not read_only:
                 self._take_over(writer or f"{socket.gethostname()}, process {os.getpid()}")
             undo.pop_all()
@@ -125,6 +127,16 @@ class LogJournal:
 
     def _note(self, content: Content) -> None:
         """Do nothing with a message that another writer has written. A FollowingJournal keeps it."""
+
+    def _catch_up_to(self, least: int) -> None:
+        """Read the messages that others have written. The log must have at least `least` messages."""
+        for _ in self._patience.attempts():
+            self._catch_up()
+            if self._state.stored.head.position >= least:
+                return
+        length = self._state.stored.head.position
+        problem = f"it ends with message {length}, but one of the servers has {least}; do not write to it"
+        raise JournalError(self.place, f"{problem} until you know which messages are lost")
 
     def _take_over(self, writer: str) -> None:
         """Append the message that deposes all earlier writers."""
@@ -238,12 +250,13 @@ class LogJournal:
     def refresh(self) -> int:
         """Read what other writers have written, and return the number of the last event.
 
-        Raises JournalError if the journal is open for writing, or if a message is damaged. O(new events).
+        Raises JournalError unless the journal was opened with `read_only`, or if a message is damaged.
+        O(new events).
         """
         with self._own_lock():
             self._check_open()
-            if self._problem is None:
-                raise JournalError(self.place, "it is open for writing, so no other writer can have written")
+            if not self._is_read_only or self._problem is None:
+                raise JournalError(self.place, "it was not opened with read_only=True")
             self._catch_up()
             return self._state.stored.head.sequence
 

@@ -1,4 +1,4 @@
-"""What a cluster must guarantee before a journal trusts it, and how this is checked.
+"""The requirements that a cluster must meet before a journal opens, and their checks.
 
 The problem: by default, a NATS server acknowledges a message before it is on the disk, and syncs it up to two
 minutes later. If machines lose power, acknowledged changes are lost. A stream can also have only one replica,
@@ -9,8 +9,9 @@ about `sync_interval`. Measuring the time of a sync does not work either, becaus
 cannot be told apart.
 
 The solution: the servers report their configuration to the system account, and at their monitoring URL. The
-operator passes one of the two. Each server of the stream must say that it syncs before it acknowledges. A
-server that is down cannot answer, so after the stream was created, a majority is enough.
+operator passes one of the two. Each report must say that the server syncs before it acknowledges. Before
+the stream is created, at least as many servers as it has replicas must report. A server that is down cannot
+report, so a majority of the stream's servers is enough later.
 """
 
 from __future__ import annotations
@@ -44,11 +45,15 @@ _SECONDS = 5.0  # for a request to a monitoring URL
 
 
 class ServerReport(NamedTuple):
-    """What a server says about itself. `syncs` is True if it syncs each message before it acknowledges it."""
+    """What a server says about itself. `syncs` is True if it syncs each message before it acknowledges it.
+
+    `lengths` contains the number of messages in each stream, by the name and the creation time of the stream.
+    """
 
     name: str
     version: str
     syncs: bool
+    lengths: Mapping[tuple[str, str], int] = {}
 
     def problems(self) -> list[str]:
         """Return the reasons why the server is not safe."""
@@ -63,20 +68,19 @@ class ServerReport(NamedTuple):
         return problems
 
 
-def report_of(content: Mapping[str, Any]) -> ServerReport:
-    """Read the report of a server from the system account, or from `/varz` at its monitoring URL.
+def report_of(server: Mapping[str, Any], jetstream: Mapping[str, Any]) -> ServerReport:
+    """Read a report. `server` has the name and the version, and `jetstream` is the report of JetStream.
 
-    Raises LookupError or TypeError if it is not a report.
+    Raises AttributeError, LookupError, or TypeError if it is not a report.
     """
-    if "server" in content:  # from the system account
-        server, config = content["server"], content["data"].get("config")
-        return ServerReport(str(server["name"]), str(server["ver"]), _syncs(config))
-    config = content["jetstream"].get("config")
-    return ServerReport(str(content["server_name"]), str(content["version"]), _syncs(config))
-
-
-def _syncs(config: Mapping[str, Any] | None) -> bool:
-    return config is not None and config.get("sync_always") is True
+    config = jetstream.get("config")
+    syncs = config is not None and config.get("sync_always") is True
+    lengths = {
+        (stream["name"], stream["created"]): int(stream["state"]["last_seq"])
+        for account in jetstream.get("account_details") or ()
+        for stream in account.get("stream_detail") or ()
+    }
+    return ServerReport(str(server["name"]), str(server["ver"]), syncs, lengths)
 
 
 def fetch_report(url: str) -> ServerReport | None:
@@ -87,11 +91,18 @@ def fetch_report(url: str) -> ServerReport | None:
     if not url.startswith(("http://", "https://")):
         raise InvalidArgumentError("monitoring", url, "URLs that begin with http:// or https://")
     try:
-        with urlopen(f"{url.rstrip('/')}/varz", timeout=_SECONDS) as response:  # noqa: S310  # checked above
-            return report_of(json.load(response))
-    except (URLError, OSError, ValueError, LookupError, TypeError) as error:
+        server = _fetch(f"{url.rstrip('/')}/varz")
+        jetstream = _fetch(f"{url.rstrip('/')}/jsz?config=true&accounts=true&streams=true")
+        return report_of({"name": server["server_name"], "ver": server["version"]}, jetstream)
+    except (URLError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         _log.debug("%s does not report the configuration of its server: %s", url, error)
         return None
+
+
+def _fetch(url: str) -> dict[str, Any]:
+    with urlopen(url, timeout=_SECONDS) as response:  # noqa: S310  # fetch_report has checked the scheme
+        content: dict[str, Any] = json.load(response)
+    return content
 
 
 def _version(text: str) -> tuple[int, ...]:

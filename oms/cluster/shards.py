@@ -8,7 +8,7 @@ shards agrees everywhere, but a cluster with one more shard would move almost al
 
 The solution is rendezvous hashing. For each symbol, every shard gets a weight: the SHA-256 hash of the two
 names. The shard with the highest weight has the symbol. A new shard gets only the symbols for which it has
-the highest weight, which is one in n for n shards, and no other symbol moves.
+the highest weight, which is about one in n for n shards, and no other symbol moves.
 """
 
 from __future__ import annotations

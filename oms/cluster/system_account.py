@@ -49,17 +49,29 @@ async def _ask(servers: list[str], system: Mapping[str, Any], place: str) -> lis
 
     try:
         await client.connect(servers, error_cb=note, **{**_OPTIONS, **system})
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future
-        await client.publish(_PING, json.dumps({"config": True}).encode(), reply=inbox)
-        with suppress(NatsError):  # the time is over, or nobody may answer
-            size: int | None = None
-            while size is None or len(reports) < size:
-                answer = await subscription.next_msg(timeout=_LISTEN)
-                with suppress(LookupError, TypeError, ValueError):
-                    content = json.loads(answer.data)
-                    reports.append(report_of(content))
-                    size = content["data"]["meta_cluster"]["cluster_size"]
+        configured = await _ping(client, {"config": True})
+        # This report contains all streams, so it may be too long for a message. Then no server answers.
+        detailed = (
+            await _ping(client, {"config": True, "accounts": True, "streams": True}) if configured else []
+        )
     finally:
         await client.close()
-    return reports
+    for content in (*configured, *detailed):
+        with suppress(AttributeError, LookupError, TypeError, ValueError):
+            reports.append(report_of(content["server"], content["data"]))
+    return list({report.name: report for report in reports}.values())
+
+
+async def _ping(client: Client, options: dict[str, bool]) -> list[dict[str, Any]]:
+    """Return the answers of all servers of the cluster."""
+    answers: list[dict[str, Any]] = []
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future
+    await client.publish(_PING, json.dumps(options).encode(), reply=inbox)
+    with suppress(NatsError, LookupError, TypeError, ValueError):  # the time is over, or nobody may answer
+        size: int | None = None
+        while size is None or len(answers) < size:
+            answer = await subscription.next_msg(timeout=_LISTEN)
+            answers.append(json.loads(answer.data))
+            size = answers[0]["data"]["meta_cluster"]["cluster_size"]
+    return answers

@@ -86,10 +86,10 @@ def test_a_journal_opens_with_the_state_that_it_had_when_it_closed(
 def test_the_last_state_survives_a_program_that_ends_without_closing(place: Place) -> None:
     if isinstance(place, FilePlace):
         pytest.skip("a file has a lock, which only the end of the process releases")
-    om = OrderManagement(place.open())
-    om.add_order(1, "JPM", BUY, 20, 20)
-    with OrderManagement(place.open()) as again:
-        assert again.state_hash() == om.state_hash()
+    with OrderManagement(place.open()) as om:
+        om.add_order(1, "JPM", BUY, 20, 20)
+        with OrderManagement(place.open()) as again:
+            assert again.state_hash() == om.state_hash()
 
 
 def test_a_journal_stores_events_instruments_replies_and_pages(store: FullJournal) -> None:

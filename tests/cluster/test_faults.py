@@ -111,7 +111,9 @@ def test_what_was_acknowledged_while_servers_were_killed_is_in_the_log(
     check(servers, shard, acknowledged, state_hash)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_the_whole_cluster_can_be_restarted(
     signal_number: signal.Signals, servers: NatsCluster, shard: str
 ) -> None:
@@ -127,6 +129,7 @@ def test_the_whole_cluster_can_be_restarted(
     check(servers, shard, list(range(1, 61)), state_hash)
 
 
+@pytest.mark.long
 def test_without_a_majority_nothing_is_acknowledged_and_the_outcome_is_unknown(
     servers: NatsCluster, shard: str
 ) -> None:
@@ -225,20 +228,23 @@ def test_two_writers_that_depose_each_other_store_every_acknowledged_change_once
 # ---------------------------------------------------------------------- damage
 
 
-def damage(servers: NatsCluster, number: int, shard: str, rng: random.Random) -> None:
-    """Change a few bytes in a stopped server's file with the messages of a stream."""
+def damage(servers: NatsCluster, number: int, shard: str, rng: random.Random, *, cuts: bool) -> None:
+    """Change a few bits in a stopped server's file with the messages of a stream, or cut off its end."""
     [folder] = [path for path in servers.folder(number).rglob(f"oms-{shard}") if path.is_dir()]
     file: Path = max((folder / "msgs").glob("*.blk"), key=lambda path: path.stat().st_size)
     data = bytearray(file.read_bytes())
-    for _ in range(3):
+    if cuts:
+        del data[rng.randrange(len(data)) :]
+    for _ in range(0 if cuts else 3):
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     file.write_bytes(bytes(data))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("cuts", [False, True], ids=["bits", "cut off"])
+@pytest.mark.parametrize("seed", range(4))
 def test_a_damaged_file_on_one_server_never_leads_to_a_wrong_answer(
-    seed: int, tmp_path: Path, shard: str
+    seed: int, cuts: bool, tmp_path: Path, shard: str
 ) -> None:
     """The damaged server becomes the leader if it can. The books then stop with an error, or are right."""
     rng, expected = random.Random(seed), list(range(1, 201))
@@ -251,7 +257,7 @@ def test_a_damaged_file_on_one_server_never_leads_to_a_wrong_answer(
         assert leader is not None
         victim = leader if seed % 2 else (leader + 1) % 3
         servers.kill(victim)
-        damage(servers, victim, shard, rng)
+        damage(servers, victim, shard, rng, cuts=cuts)
         servers.start(victim)
         servers.wait()
         for _ in range(5):

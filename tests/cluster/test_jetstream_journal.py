@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +21,9 @@ from oms import (
     Side,
     cluster,
 )
-from oms.cluster import JetStreamJournal
+from oms.cluster import JetStreamJournal, jetstream_journal
 from oms.cluster.jetstream_journal import open_log
-from oms.cluster.requirements import stream_config
+from oms.cluster.requirements import ServerReport, fetch_report, stream_config
 from support.nats_cluster import SYSTEM, NatsCluster, running_cluster
 
 pytestmark = pytest.mark.slow
@@ -61,6 +63,36 @@ def test_a_safe_cluster_is_opened_with_each_kind_of_proof(
         state_hash = om.state_hash()
     with cluster.open(nats_cluster.urls[0], shard, **arguments) as om:
         assert om.state_hash() == state_hash
+    assert loop_threads() == []
+
+
+def test_the_reports_contain_the_number_of_messages_that_the_servers_have(
+    nats_cluster: NatsCluster, shard: str
+) -> None:
+    with cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring) as om:
+        om.add_order(1, "JPM", BUY, 20, 20)
+    for proof in ({"monitoring": nats_cluster.monitoring}, {"system": SYSTEM}):
+        log = open_log(nats_cluster.urls, shard, **proof)
+        assert log.known_length == 2
+        log.close()
+    log = open_log(nats_cluster.urls, shard, unsafe=True)
+    assert log.known_length == 0
+    log.close()
+
+
+def test_a_log_is_not_opened_if_a_server_reports_more_messages_than_it_contains(
+    nats_cluster: NatsCluster, shard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring).close()
+
+    def longer(url: str) -> ServerReport | None:
+        report = fetch_report(url)
+        assert report is not None
+        return report._replace(lengths={name: length + 5 for name, length in report.lengths.items()})
+
+    monkeypatch.setattr(jetstream_journal, "fetch_report", longer)
+    with pytest.raises(JournalError, match="it ends with message 1, but one of the servers has 6"):
+        cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring, seconds=0.1)
     assert loop_threads() == []
 
 
@@ -199,6 +231,16 @@ def test_a_log_that_is_only_read_is_neither_created_nor_changed(
         om.add_order(3, "JPM", BUY, 20, 20)
 
 
+def test_without_a_thread_nothing_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(JournalError, match="it needs a thread, but none could be started"):
+        cluster.open("nats://127.0.0.1:1", system=SYSTEM)
+    assert loop_threads() == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -239,3 +281,18 @@ def test_the_folder_of_a_server_contains_the_stream(nats_cluster: NatsCluster, s
     with cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring):
         streams = [Path(nats_cluster.folder(number)).rglob(f"oms-{shard}") for number in range(3)]
         assert all(list(each) for each in streams)
+
+
+def test_a_program_that_forgets_to_close_its_journal_ends(nats_cluster: NatsCluster, shard: str) -> None:
+    script = (
+        "import sys\n"
+        "from oms import Side, cluster\n"
+        "om = cluster.open(sys.argv[1], sys.argv[2], monitoring=sys.argv[3].split())\n"
+        "om.add_order(1, 'JPM', Side.BUY, 20, 20)\n"
+        "print(om.last_sequence)\n"
+    )
+    arguments = [nats_cluster.urls[0], shard, " ".join(nats_cluster.monitoring)]
+    process = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (process.stdout, process.stderr) == ("1\n", "")

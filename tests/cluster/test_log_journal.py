@@ -362,19 +362,29 @@ def test_a_journal_that_only_reads_writes_nothing_and_sees_new_events_after_a_re
         reader.refresh()
 
 
-def test_a_writer_cannot_be_refreshed_because_it_has_written_everything() -> None:
-    with pytest.raises(JournalError, match="it is open for writing"):
-        opened(MemoryLog())[0].refresh()
-
-
-def test_a_deposed_writer_can_be_refreshed_to_see_what_the_other_has_written() -> None:
+def test_a_writer_cannot_be_refreshed_because_its_books_would_not_change() -> None:
     log = MemoryLog()
     first, _ = opened(log)
-    second, _ = opened(log)
-    second.append(added(1))
-    with pytest.raises(JournalError):
+    with pytest.raises(JournalError, match="it was not opened with read_only=True"):
+        first.refresh()
+    opened(log)[0].append(added(1))
+    with pytest.raises(JournalError, match="another writer"):
         first.append(added(1))
-    assert first.refresh() == 1
+    with pytest.raises(JournalError, match="it was not opened with read_only=True"):
+        first.refresh()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_log_with_fewer_messages_than_one_of_the_machines_has_is_rejected(read_only: bool) -> None:
+    log = MemoryLog()
+    opened(log)[0].append(added(1))
+    with pytest.raises(JournalError, match="it ends with message 2, but one of the servers has 3"):
+        LogJournal(Connection(log), read_only=read_only, patience=impatient(), least=3)
+    assert len(log.messages) == 2
+    for seed in range(10):
+        stale = Connection(log, Faults(stale=0.8), seed)
+        journal = LogJournal(stale, read_only=read_only, patience=impatient(60), least=len(log.messages))
+        assert journal.last_sequence == 1
 
 
 # ---------------------------------------------------------------------- processes, pages, and subjects

@@ -129,41 +129,41 @@ def test_one_replica_is_allowed_only_with_unsafe() -> None:
         check_replicas(0, unsafe=True)
 
 
-VARZ = {"server_name": "n0", "version": "2.15.1", "jetstream": {"config": {"sync_always": True}}}
-REPORT = {
-    "server": {"name": "n0", "ver": "2.15.1"},
-    "data": {"config": {"sync_always": True, "sync_interval": 120_000_000_000}},
+SERVER = {"name": "n0", "ver": "2.15.1"}
+JSZ: dict[str, Any] = {
+    "config": {"sync_always": True, "sync_interval": 120_000_000_000},
+    "account_details": [
+        {"name": "A", "stream_detail": [{"name": "s", "created": "noon", "state": {"last_seq": 7}}]},
+        {"name": "B"},
+    ],
 }
+VARZ = {"server_name": "n0", "version": "2.15.1"}
 
 
-@pytest.mark.parametrize("content", [VARZ, REPORT])
-def test_a_report_is_read(content: dict[str, Any]) -> None:
-    assert report_of(content) == SAFE[0]
+def test_a_report_is_read() -> None:
+    assert report_of(SERVER, JSZ) == SAFE[0]._replace(lengths={("s", "noon"): 7})
+    assert report_of(SERVER, {"config": JSZ["config"]}) == SAFE[0]
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        {**VARZ, "jetstream": {"config": {"sync_interval": 1}}},
-        {**VARZ, "jetstream": {}},
-        {**VARZ, "jetstream": {"config": {"sync_always": "true"}}},
-        {**REPORT, "data": {"disabled": True}},
-    ],
+    "jetstream",
+    [{"config": {"sync_interval": 1}}, {}, {"config": {"sync_always": "true"}}, {"disabled": True}],
 )
-def test_a_server_that_does_not_say_that_it_syncs_does_not_sync(content: dict[str, Any]) -> None:
-    assert report_of(content) == SAFE[0]._replace(syncs=False)
+def test_a_server_that_does_not_say_that_it_syncs_does_not_sync(jetstream: dict[str, Any]) -> None:
+    assert report_of(SERVER, jetstream) == SAFE[0]._replace(syncs=False)
 
 
 @contextmanager
-def serving(body: bytes, status: int = 200) -> Iterator[str]:
-    """Return a context manager that serves this body, and yields the URL."""
+def serving(varz: bytes, jsz: bytes, status: int = 200) -> Iterator[str]:
+    """Return a context manager that serves these two bodies, and yields the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            is_report = self.path == "/varz"
+            path, _, options = self.path.partition("?")
+            is_report = (path, options) in {("/varz", ""), ("/jsz", "config=true&accounts=true&streams=true")}
             self.send_response(status if is_report else 404)
             self.end_headers()
-            self.wfile.write(body if is_report else b"")
+            self.wfile.write(varz if path == "/varz" else jsz)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as in the base class
             pass
@@ -178,13 +178,23 @@ def serving(body: bytes, status: int = 200) -> Iterator[str]:
 
 @pytest.mark.parametrize("suffix", ["", "/"])
 def test_a_report_is_fetched_from_a_monitoring_url(suffix: str) -> None:
-    with serving(json.dumps(VARZ).encode()) as url:
-        assert fetch_report(url + suffix) == SAFE[0]
+    with serving(json.dumps(VARZ).encode(), json.dumps(JSZ).encode()) as url:
+        assert fetch_report(url + suffix) == SAFE[0]._replace(lengths={("s", "noon"): 7})
 
 
-@pytest.mark.parametrize(("body", "status"), [(b"x", 200), (b"[]", 200), (b"{}", 200), (b"{}", 503)])
-def test_a_response_that_is_not_a_report_is_no_report(body: bytes, status: int) -> None:
-    with serving(body, status) as url:
+BAD = [b"x", b"[]", b"5", b'{"account_details": [{"stream_detail": [5]}]}', b'{"config": 5}']
+
+
+@pytest.mark.parametrize("body", BAD)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_response_that_is_not_a_report_is_no_report(body: bytes, is_first: bool) -> None:
+    valid = json.dumps(JSZ if is_first else VARZ).encode()
+    with serving(*((body, valid) if is_first else (valid, body))) as url:
+        assert fetch_report(url) is None
+
+
+def test_an_error_is_no_report() -> None:
+    with serving(json.dumps(VARZ).encode(), json.dumps(JSZ).encode(), status=503) as url:
         assert fetch_report(url) is None
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def test_every_server_reports_that_it_syncs(nats_cluster: NatsCluster) -> None:
     reports = system_reports(nats_cluster.urls, SYSTEM, "a place")
-    assert [report.name for report in sorted(reports)] == ["n0", "n1", "n2"]
+    assert sorted(report.name for report in reports) == ["n0", "n1", "n2"]
     assert all(report.syncs and not report.problems() for report in reports)
     assert "oms cluster system account" not in [thread.name for thread in threading.enumerate()]
 

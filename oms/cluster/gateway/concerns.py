@@ -1,7 +1,7 @@
-"""What a request's body concerns: symbols, orders that it adds, and orders that must already exist.
+"""The symbols and orders in a request's body: orders that it adds, and orders that must already exist.
 
-The bodies are read with the models of the service, so the gateway rejects exactly what a worker would reject,
-with the same problem, and before any order id is claimed.
+The bodies are read with the models of the service, so the gateway rejects exactly the bodies that are
+invalid for a worker, with the same problem, and before any order id is claimed.
 """
 
 from __future__ import annotations

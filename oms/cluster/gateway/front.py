@@ -2,7 +2,7 @@
 
 Each shard is a whole service of its own: it validates requests, makes changes, and has its own sequence
 numbers and trade ids. The gateway only decides which shard a request concerns. A cluster of one shard needs
-no decision, so the gateway forwards each request as it is.
+no decision, so the gateway forwards each request without looking for symbols and order ids in it.
 """
 
 from __future__ import annotations

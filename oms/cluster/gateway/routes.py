@@ -1,4 +1,4 @@
-"""What a gateway does with each endpoint of the service: a row for each method and path, with a rule.
+"""The rules by which a gateway handles the endpoints of the service: a row for each method and path.
 
 A test compares the rows with the endpoints of `oms.api.create_app`. A gateway rejects all other paths itself,
 because it could not know which shard they concern.
