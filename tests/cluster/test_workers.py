@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from oms import OrderAdded, TradePlaced
+from oms import OrderAdded, Side, TradePlaced
 from oms.api.problems import ProblemError, problem_response
-from oms.client import InProcess
+from oms.client import Client, InProcess
 from oms.cluster.gateway.workers import end_to_end
 from support.api_books import problem
 from support.clusters import MemoryCluster
@@ -179,6 +179,25 @@ def test_the_response_of_a_worker_whose_journal_fails_is_passed_on_if_no_other_w
         rejected = problem(http.post("/trades", json=TRADE))
         assert (rejected["status"], rejected["code"]) == (503, "journal_failed")
         assert len(cluster.network.sent) > 2
+
+
+def test_a_client_repeats_a_request_while_a_shard_is_unavailable_and_makes_the_change_once() -> None:
+    cluster = MemoryCluster(patience=0.01)
+    pauses: list[float] = []
+
+    def sleep_and_take_over(seconds: float) -> None:
+        pauses.append(seconds)
+        cluster.network.plan.clear()
+        cluster.take_over("s1")
+
+    with Client("http://oms", transport=InProcess(cluster.gateway), sleep=sleep_and_take_over) as client:
+        cluster.kill("s1")
+        client.add_order(1, "JPM", Side.BUY, 20, 20)
+        cluster.network.plan = ["ReadError"] * 1_000
+        assert client.place_trade("JPM", Side.BUY, 3).trade_id == 1
+        assert client.get_order(1).amount == 17
+    assert len(pauses) == 2
+    assert len(trades(cluster)) == 1
 
 
 class Stub:
