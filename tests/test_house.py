@@ -168,6 +168,7 @@ TESTED_THROUGH = {
     "oms.cluster.gateway.app": "cluster/test_front.py",
     "oms.cluster.gateway.choice": "cluster/test_front.py",
     "oms.cluster.gateway.incoming": "cluster/test_concerns.py",
+    "oms.cluster.gateway.opening": "cluster/test_gateway_processes.py",
     "oms.cluster.gateway.placement": "cluster/test_front.py",
     "oms.cluster.gateway.problems": "cluster/test_front.py",
     "oms.cli.capture": "cli/test_captures.py",

@@ -45,12 +45,12 @@ from oms.api.stream import Streams
 from oms.api.transactions import BulkChanges, Transactions
 from oms.api.turns import Turns
 from oms.api.what_if import WhatIf, WhatIfs
-from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
+from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, SHARD_HEADER
 from oms.journal import Archive
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 
-__all__ = ["BOOKS_ROUTES", "ENGINE_ROUTES", "create_app", "create_router", "rejecting"]
+__all__ = ["BOOKS_ROUTES", "ENGINE_ROUTES", "allow_origins", "create_app", "create_router", "rejecting"]
 
 
 def create_router(om: OrderManagement | MatchingEngine, settings: Settings | None = None) -> APIRouter:
@@ -198,7 +198,7 @@ def create_app(
     app.router.routes.extend(router.routes)  # `include_router` would make each route again, which is slow
     app.add_middleware(Guard, settings=settings, keys=keys, sessions=sessions, rejections=rejections)
     if settings.cors_origins:
-        _allow_origins(app, settings.cors_origins)
+        allow_origins(app, settings.cors_origins)
     app.add_middleware(Turns)
     observers: list[Observer] = [metrics, AccessLog()] if settings.access_log else [metrics]
     app.add_middleware(Observed, routes=router.routes, observers=observers)  # the outermost, so added last
@@ -220,13 +220,14 @@ def _complete_openapi(app: FastAPI, *, session_cookie: str | None) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # as the FastAPI documentation recommends
 
 
-def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
+def allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let the pages of other sites send requests to an application and read its responses."""
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", IDEMPOTENCY_KEY_HEADER],
-        expose_headers=["Location", "Retry-After", REPLAYED_HEADER],
+        expose_headers=["Location", "Retry-After", REPLAYED_HEADER, SHARD_HEADER],
     )
 
 

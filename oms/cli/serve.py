@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oms import Instrument, InvalidArgumentError, MatchingEngine, OrderManagement, Side, journal
+from oms import Instrument, InvalidArgumentError, MatchingEngine, OrderManagement, Side, extras, journal
+from oms.cli.exit_codes import ExitCode
 from oms.clock import Clock
 from oms.submission import SelfTradePrevention
+
+if TYPE_CHECKING:
+    from oms.api import Settings
+    from oms.cli.serve_plan import Plan
+    from oms.cli.serve_values import Loaded
 
 __all__ = ["serve"]
 
@@ -46,6 +53,9 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
     values = loaded.values.model_copy(update={"api_key": None})  # from here on, only its hash is in memory
     loaded = loaded._replace(values=values)
     plan = Plan(loaded)
+    if values.cluster:
+        _serve_cluster(plan, loaded, settings, needs_key=len(keys) > 0)
+        return
     file = plan.journal_file()
     open_books = partial(_open_engine, plan.policy()) if values.engine else _open_books
     with (
@@ -56,22 +66,52 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
         ) as om,
     ):
         app = create_app(om, settings)
-        _announce(values.host, listening.getsockname()[1], file, needs_key=len(keys) > 0)
+        place = f"{file.resolve()}" if file else "none, the books are lost when the process ends"
+        _announce(values.host, listening.getsockname()[1], f"journal: {place}", needs_key=len(keys) > 0)
         if values.engine:
             print(f"matching engine, self-trade prevention: {plan.policy().value}", flush=True)
         if owners := {key.owner for key in keys} - {None}:
             print(f"owners: {len(owners)}", flush=True)
         if om.instruments:
             print(f"instruments: {len(om.instruments)}", flush=True)
-        if root_path := plan.root_path():
-            print(f"root path: {root_path}/, which the proxy removes", flush=True)
+        root_path = _announced_root_path(plan)
         server.run(app, listening, root_path, settings)
 
 
-def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:
+def _serve_cluster(plan: Plan, loaded: Loaded, settings: Settings, *, needs_key: bool) -> None:
+    """Serve a gateway to the workers of a cluster."""
+    from oms.api import logs, server  # noqa: PLC0415 - the caller has already imported these
+
+    try:
+        from oms.cluster.gateway.opening import open_gateway  # noqa: PLC0415 - it needs another extra
+    except ModuleNotFoundError as error:
+        if not extras.is_missing(error, "cluster", "client"):
+            raise
+        print(extras.how_to_install("oms: `oms serve --cluster`", "cluster", "cli"), file=sys.stderr)
+        raise typer.Exit(ExitCode.WRONG_USE) from None
+    values = loaded.values
+    with (
+        logs.logging_to(logs.stderr_descriptor(), values.log_format),
+        server.listen(values.host, values.port) as listening,
+        open_gateway(values.cluster, settings) as app,
+    ):
+        source = f"gateway to the shards {', '.join(app.state.shards.names)}"
+        _announce(values.host, listening.getsockname()[1], source, needs_key=needs_key)
+        root_path = _announced_root_path(plan)
+        server.run(app, listening, root_path, settings)
+
+
+def _announced_root_path(plan: Plan) -> str:
+    root_path = plan.root_path()
+    if root_path:
+        print(f"root path: {root_path}/, which the proxy removes", flush=True)
+    return root_path
+
+
+def _announce(host: str, port: int, source: str, *, needs_key: bool) -> None:
     name = f"[{host}]" if ":" in host else host
     print(f"oms serves http://{name}:{port}")
-    print(f"journal: {file.resolve()}" if file else "journal: none, the books are lost when the process ends")
+    print(source)
     print("API key: required" if needs_key else "API key: none", flush=True)
 
 

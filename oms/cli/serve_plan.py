@@ -28,6 +28,15 @@ __all__ = ["Plan"]
 
 _DEFAULT_FILE = Path("oms.db")
 _DEFAULT_ENGINE_FILE = Path("venue.db")
+_OF_BOOKS = (
+    "engine",
+    "self_trade_prevention",
+    "demo",
+    "journal",
+    "no_journal",
+    "instrument",
+    "instruments",
+)
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
 
 
@@ -44,6 +53,7 @@ class Plan:
             self.check_workers,
             self.root_path,
             self.check_engine_settings,
+            self.check_cluster,
             self.check_rate_limit,
             self.check_api_key,
             self.check_keys_file,
@@ -103,6 +113,19 @@ class Plan:
             place = self._loaded.place("self_trade_prevention")
             raise typer.BadParameter(f"{place} needs --engine; pass both, or leave out {place}")
 
+    def check_cluster(self) -> None:
+        """Raise an error if a setting of the books is set, but the workers of a cluster have the books."""
+        values = self._values
+        if not values.cluster:
+            return
+        for name in _OF_BOOKS:
+            if getattr(values, name) not in (None, (), False):
+                here, other = self._loaded.place(name), self._loaded.place("cluster")
+                raise typer.BadParameter(
+                    f"{here} cannot be combined with {other}, because the workers have the books; leave out"
+                    f" {here}"
+                )
+
     def policy(self) -> SelfTradePrevention:
         """Return the policy for orders of the same owner."""
         return self._values.self_trade_prevention or SelfTradePrevention.NONE
@@ -124,7 +147,8 @@ class Plan:
 
     def _ring(self, settings: Settings) -> KeyRing:
         try:
-            return KeyRing(settings, has_owners=self._values.engine)
+            has_owners = self._values.engine or bool(self._values.cluster)  # it may serve engines
+            return KeyRing(settings, has_owners=has_owners)
         except InvalidArgumentError as error:
             raise typer.BadParameter(f"{self._loaded.assignment('keys_file')}: {error.remedy}") from None
 
@@ -156,7 +180,8 @@ class Plan:
         """Return the path of the journal, or None. Ignore contradictions between settings."""
         values = self._values
         default = _DEFAULT_ENGINE_FILE if values.engine else _DEFAULT_FILE
-        return values.journal or (None if values.demo or values.no_journal else default)
+        has_no_file = values.demo or values.no_journal or values.cluster
+        return values.journal or (None if has_no_file else default)
 
     def instruments(self) -> dict[str, Instrument]:
         """Return the instruments of the settings."""

@@ -70,6 +70,11 @@ class ServeSettings(BaseSettings):
     no_journal: bool = Field(
         False, description="Keep the books only in memory. They are lost when the process ends."
     )
+    cluster: _Texts = Field(
+        (),
+        description="A NATS server of a cluster, such as nats://localhost:4222. Serve a gateway to its"
+        " workers, and no books. Can be repeated.",
+    )
     clock: bool = Field(True, description="Give each event the time at which it happened.")
     instrument: _Texts = Field(
         (),

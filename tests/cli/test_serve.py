@@ -489,6 +489,29 @@ def test_serve_uses_the_real_clock_unless_it_is_turned_off(
     assert clocks == [time_ns if has_times else None]
 
 
+# ---------------------------------------------------------------------- a cluster
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--engine"],
+        ["--demo"],
+        ["--no-journal"],
+        ["--journal", "x.db"],
+        ["--instrument", "JPM=0.01"],
+        ["--self-trade-prevention", "DECREMENT", "--engine"],
+    ],
+    ids=lambda options: options[0],
+)
+def test_a_gateway_to_a_cluster_has_no_books_of_its_own(
+    capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert run(["serve", "--port", "0", "--cluster", "nats://127.0.0.1:9", *options]) == 2
+    message = capsys.readouterr().err
+    assert "cannot be combined with --cluster, because the workers have the books; leave out --" in message
+
+
 # ---------------------------------------------------------------------- a matching engine
 
 

@@ -598,3 +598,22 @@ def test_a_worker_may_serve_a_shard_under_a_prefix(cluster: MemoryCluster, http:
     assert (response.status_code, response.headers["location"]) == (201, f"/orders/{n(1)}")
     assert http.get(f"/orders/{n(1)}").json()["order_id"] == n(1)
     cluster.addresses.set("s2", before)
+
+
+def test_the_gateway_logs_requests_and_allows_other_sites_as_the_settings_say(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster = MemoryCluster(settings=Settings(cors_origins=("https://a.example",)))
+    with caplog.at_level("INFO", "oms.api.access"), client_for(cluster.gateway) as http:
+        response = http.get("/orders/1", headers={"Origin": "https://a.example"})
+        assert response.headers["access-control-allow-origin"] == "https://a.example"
+        assert "Oms-Shard" in response.headers["access-control-expose-headers"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "oms.api.access"]
+    assert [line.partition(" 404 ")[0] for line in lines] == ["GET /orders/{order_id}"] * 2  # and a worker's
+
+
+def test_the_gateway_logs_nothing_if_the_settings_say_so(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = MemoryCluster(settings=Settings(access_log=False))
+    with caplog.at_level("INFO", "oms.api.access"), client_for(cluster.gateway) as http:
+        http.get("/health")
+    assert not caplog.records

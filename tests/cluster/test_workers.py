@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from oms import OrderAdded, TradePlaced
+from oms import OrderAdded, Side, TradePlaced
 from oms.api.problems import ProblemError, problem_response
-from oms.client import InProcess
+from oms.client import Client, InProcess
 from oms.cluster.gateway.workers import end_to_end
 from support.api_books import problem
 from support.clusters import MemoryCluster
@@ -181,6 +181,25 @@ def test_the_response_of_a_worker_whose_journal_fails_is_passed_on_if_no_other_w
         assert len(cluster.network.sent) > 2
 
 
+def test_a_client_repeats_a_request_while_a_shard_is_unavailable_and_makes_the_change_once() -> None:
+    cluster = MemoryCluster(patience=0.01)
+    pauses: list[float] = []
+
+    def sleep_and_take_over(seconds: float) -> None:
+        pauses.append(seconds)
+        cluster.network.plan.clear()
+        cluster.take_over("s1")
+
+    with Client("http://oms", transport=InProcess(cluster.gateway), sleep=sleep_and_take_over) as client:
+        cluster.kill("s1")
+        client.add_order(1, "JPM", Side.BUY, 20, 20)
+        cluster.network.plan = ["ReadError"] * 1_000
+        assert client.place_trade("JPM", Side.BUY, 3).trade_id == 1
+        assert client.get_order(1).amount == 17
+    assert len(pauses) == 2
+    assert len(trades(cluster)) == 1
+
+
 class Stub:
     """A worker that gives the same response to each request, or none."""
 
@@ -220,6 +239,30 @@ def test_any_other_problem_of_a_worker_is_passed_on_at_once(code: str) -> None:
     with client_of(cluster) as http:
         assert problem(http.post("/orders", json=ORDER))["code"] == code
     assert stub.requests == 1
+
+
+def test_a_read_is_never_answered_by_a_worker_that_only_follows_the_shard() -> None:
+    cluster = MemoryCluster(patience=0.1)
+    owner = cluster.addresses.address("s1")
+    follower = cluster.workers["s1"]
+
+    async def follow(scope: Any, receive: Any, send: Any) -> None:
+        async def with_role(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"oms-role", b"standby")]
+            await send(message)
+
+        await follower(scope, receive, with_role)
+
+    cluster.network.add("http://follower", follow)
+    cluster.addresses.set("s1", "http://follower")
+    with client_of(cluster) as http:
+        path = "/best-price?symbol=JPM&side=BUY"
+        rejected = problem(http.get(path))
+        assert (rejected["code"], rejected["may_have_changed"]) == ("shard_unavailable", False)
+        assert "http://follower only follows the shard" in rejected["detail"]
+        cluster.addresses.set("s1", owner)
+        assert http.get(path).status_code == 200
 
 
 def test_a_request_that_takes_too_long_is_not_repeated_at_the_same_worker() -> None:

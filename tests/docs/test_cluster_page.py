@@ -35,7 +35,7 @@ def free_prefix() -> str:
     for _ in range(1_000):
         prefix = str(random.randrange(1_100, 3_200))
         with suppress(OSError):
-            for digit in (1, 2, 3):
+            for digit in (1, 2, 3, 9):
                 with socket.socket() as free:
                     free.bind(("127.0.0.1", int(f"{prefix}{digit}")))
             return prefix
@@ -64,7 +64,7 @@ def script() -> str:
     text = "\n".join(others)
     for port in PORTS:
         prefix = free_prefix()
-        text = re.sub(rf"(127\.0\.0\.1:){port}(?=[\d$])", rf"\g<1>{prefix}", text)
+        text = re.sub(rf"(127\.0\.0\.1:|--port ){port}(?=[\d$])", rf"\g<1>{prefix}", text)
     return text
 
 

@@ -6,6 +6,7 @@ try:
     from oms.cluster.gateway.app import create_gateway
     from oms.cluster.gateway.directory import ClaimedError, Directory, UnavailableError
     from oms.cluster.gateway.members import Addresses, Members
+    from oms.cluster.gateway.opening import open_gateway
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.cluster.gateway", "cluster")
     raise
@@ -17,4 +18,5 @@ __all__ = [
     "Members",
     "UnavailableError",
     "create_gateway",
+    "open_gateway",
 ]

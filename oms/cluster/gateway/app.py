@@ -9,9 +9,11 @@ import httpx
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
-from oms.api.app import BOOKS_ROUTES, ENGINE_ROUTES, rejecting
+from oms.api.access_log import AccessLog
+from oms.api.app import BOOKS_ROUTES, ENGINE_ROUTES, allow_origins, rejecting
 from oms.api.auth import Guard
 from oms.api.key_ring import KeyRing
+from oms.api.observation import Observed
 from oms.api.problems import RejectionLog
 from oms.api.sessions import Sessions
 from oms.api.settings import Settings
@@ -44,8 +46,9 @@ def create_gateway(
     """Return an application that forwards each request to the worker of the shard that it concerns.
 
     The workers serve `oms.api.create_app`, each with the books of one shard. Pass `engine=True` if the shards
-    are matching engines. `settings` limits the bodies of requests. If it contains API keys, the gateway
-    checks them before it claims an order id. The workers check the key of each request in any case.
+    are matching engines. `settings` has the limits of requests, and says which sites may send them and
+    whether they are logged. If it contains API keys, the gateway checks them before it claims an order id.
+    The workers check the key of each request in any case.
 
     If a shard has no worker, a request waits for one, for at most `patience` seconds. A worker may work on a
     request for at most `attempt_seconds` seconds. `transport` replaces the network.
@@ -72,7 +75,12 @@ def create_gateway(
             methods = ["GET", "HEAD"] if method == "GET" else [method]
             router.add_route(path, front.endpoint(rule), methods)
     app.include_router(router)
+    app.state.shards = shards
     _guard(app, settings, engine=engine)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
+    if settings.access_log:
+        app.add_middleware(Observed, routes=router.routes, observers=[AccessLog()])  # the outermost, so last
     other_routes = BOOKS_ROUTES if engine else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, rejecting(router, other_routes))
     return app

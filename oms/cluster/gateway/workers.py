@@ -22,6 +22,7 @@ Invariants:
 - The status and body of a response are passed on unchanged unless its worker cannot make the change: it is
   not the owner, it is not ready, or its journal fails. If no other response arrives in time, the last such
   response is passed on.
+- A read is answered by the owner, never by a worker that only follows the shard and may lag.
 - After an attempt that takes too long, a request is not repeated. The worker may still be working on it.
 """
 
@@ -44,6 +45,7 @@ RETRIED = frozenset({"journal_failed", "not_owner", "not_ready"})
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds
 _CONNECT_SECONDS = 2.0
+_ROLE, _STANDBY = "oms-role", "standby"  # in the responses of a worker that is not the owner
 _HOP_BY_HOP = {
     b"connection",
     b"keep-alive",
@@ -209,6 +211,8 @@ class Workers:
             (name, value.removeprefix(prefix) if name == b"location" else value)
             for name, value in end_to_end(response.headers.raw)
         ]
+        if response.headers.get(_ROLE) == _STANDBY:  # the worker has just lost the shard
+            return _Failure(f"{address} only follows the shard", False)
         return Reply(shard, response.status_code, headers, body)
 
 
