@@ -103,7 +103,7 @@ ADAPTER_IMPORTS: dict[str, set[str]] = {
     "api": {"journal"},
     "cluster": {"api", "client", "journal"},
     "notebook": {"feeds", "simulation"},
-    "cli": {"api", "feeds", "journal", "notebook", "simulation"},
+    "cli": {"api", "cluster", "feeds", "journal", "notebook", "simulation"},
 }
 """The adapters, each with the other adapters that it may import."""
 
@@ -132,6 +132,12 @@ TESTED_THROUGH = {
     "oms.journal.writer": "journal/test_disk.py",
     "oms.journal.writer_lock": "journal/test_place.py",
     "oms.cluster.stored": "cluster/test_log_journal.py",
+    "oms.cluster.jetstream_bucket": "cluster/test_bucket.py",
+    "oms.cluster.jetstream_connection": "cluster/test_jetstream_log.py",
+    "oms.cluster.worker.app": "cluster/test_worker_app.py",
+    "oms.cluster.worker.figures": "cluster/test_worker_app.py",
+    "oms.cluster.worker.opening": "cluster/test_worker_processes.py",
+    "oms.cluster.worker.running": "cluster/test_worker_processes.py",
     "oms.client.errors": "client/test_failures.py",
     "oms.client.in_process": "client/test_clients.py",
     "oms.client.operations": "client/test_clients.py",

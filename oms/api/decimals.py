@@ -7,6 +7,7 @@ and the exact decimal values, according to the symbol's instrument. The integers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from decimal import Decimal
 from functools import wraps
 from typing import Any, Final, cast
@@ -19,6 +20,9 @@ from oms.facade import Facade
 from oms.instrument import TICKS_AND_LOTS, Instrument
 
 __all__ = ["CONVERSIONS", "responding", "with_decimals"]
+
+_FREE_ATTEMPTS = 3
+"""The number of attempts to read content and instruments of one state without holding the lock throughout."""
 
 CONVERSIONS: Final[Mapping[str, Callable[[Instrument, int], Decimal]]] = {
     **dict.fromkeys(
@@ -43,21 +47,24 @@ def responding(om: Facade, endpoint: Callable[..., dict[str, Any]]) -> Callable[
     """Return an endpoint that responds with the content that `endpoint` returns, as JSON.
 
     If the query asks for decimals, they are added. The content and the instruments then come from the same
-    state of the books.
+    state of the books. If instruments change during the first attempts, the last one holds the lock.
     """
 
     @wraps(endpoint)
     def respond(**arguments: Any) -> Response:
         query = arguments.get("query")
         has_decimals = isinstance(query, DecimalsQuery) and query.decimals
+        attempts = 0
         while True:
-            before = om._books.instruments  # replaced by each change
-            content = endpoint(**arguments)
-            if not has_decimals:
-                return json_response(content)
-            with om.locked(to_read=True):
-                if om._books.instruments is before:
-                    break
+            attempts += 1
+            with om.locked(to_read=True) if attempts > _FREE_ATTEMPTS else nullcontext():
+                before = om._books.instruments  # replaced by each change
+                content = endpoint(**arguments)
+                if not has_decimals:
+                    return json_response(content)
+                with om.locked(to_read=True):
+                    if om._books.instruments is before:
+                        break
         return json_response(with_decimals(content, before))
 
     return respond

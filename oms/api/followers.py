@@ -15,6 +15,8 @@ Invariants:
 - If `_sequence` is the books' last sequence number, the image contains exactly the events up to this number.
 - `_sequence` increases only after an event has been applied completely.
 - Events up to `_sequence` are ignored, because the image may have been built after them.
+- A follower reads the sequence number from the ledger. `last_sequence` would apply a batch in flight whose
+  thread has been interrupted, and change the books in the middle of a block that holds the lock to read.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class Follower(ABC):
 
     def catch_up(self) -> None:
         """Build the image again if an event is missing. O(1) if none is. The caller holds the lock."""
-        sequence = self._books.last_sequence
+        sequence = self._books._ledger.sequence
         if self._sequence != sequence:
             self._sequence = -1  # so that the next call repeats an interrupted build
             self._build()

@@ -52,7 +52,8 @@ class Health:
             raise ProblemError("not_ready", reason, {"reason": reason})
         try:
             with self._om.locked(to_read=True):
-                sequence, orders = self._om.last_sequence, self._count(caller)
+                # `last_sequence` can change the books (see `oms.api.followers`)
+                orders, sequence = self._count(caller), self._om._ledger.sequence
             if self._om.journal is not None:
                 self._om.journal.check_writable()
         except OmsError as error:

@@ -13,7 +13,7 @@ Invariants:
   the lock held. If an event was missed, no more slices are read (see `oms.api.followers`).
 - The present amount of a level, less its change, is its amount at the first sequence number. A level that
   does not exist has the amount 0. So a level that was removed since then is read, and a new one is left out.
-- Each slice begins behind the last one. So each level is read exactly once.
+- Each slice begins after the end of the previous slice. So each level is read exactly once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PriceLevels(Follower):
 
     def __init__(self, books: Facade, symbol: str, side: Side) -> None:
         super().__init__(books)
-        self._sequence = books.last_sequence
+        self._sequence = books._ledger.sequence  # not `last_sequence`: see `oms.api.followers`
         self._name = symbol, side
         self._events: deque[Event] = deque()
         # The change in the amount and in the number of orders since the beginning, by rank (see OrderBook)

@@ -6,17 +6,19 @@ every change and most other questions would have to wait.
 What does not work: reading slice by slice, and again from the start if the book has changed meanwhile. In a
 busy market, each attempt would fail.
 
-The solution: a question that reads at most SLICE orders or levels holds the lock once. Any other question
-reads the book in slices, as it was at the beginning (see `oms.api.slices` and `oms.api.level_slices`), and
-passes the slices to the functions of `oms.pricing`. Prices are different, because the book caches sums. The
-sums are extended in slices, each under the lock, so that later questions are fast. A change can discard the
-sums in between. So after two passes over the book, the prices are computed from slices of the book as well.
+The solution: a question about levels holds the lock once if the book has at most SLICE levels, or if it asks
+for at most SLICE levels. A `quote` holds the lock once if the levels that cover its amount have at most SLICE
+orders. Any other question reads the book in slices, as it was at the beginning (see `oms.api.slices` and
+`oms.api.level_slices`), and passes the slices to the functions of `oms.pricing`. Prices are different,
+because the book caches sums. The sums are extended in slices, each under the lock, so that later questions
+are fast. A change can discard the sums in between. So after the work of two passes over the book, the prices
+are computed from slices of the book as well.
 
 Invariants:
 
-- The lock is held for O(SLICE) at a time, or for O(MOST_SUMS) and a copy of the sums to extend the sums.
-- Each result is that of one state of the book. It is equal to the result of the method of the same name, and
-  so is each error.
+- The lock is held for O(SLICE) at a time. To extend the sums, it is held for O(MOST_SUMS) and a copy of them.
+- Each result is that of one state of the book. The result or the error is the same as that of the method with
+  the same name.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from oms.api.transactions import BulkChanges
 from oms.api.verb_models import NewOrders
 from oms.contract import IDEMPOTENCY_KEY_HEADER, MOST_ORDERS, REPLAYED_HEADER
 from oms.management import OrderManagement
-from oms.models import Order, Trade
+from oms.models import Order, Trade, new_order
 
 __all__ = ["Orders", "one_or_many"]
 
@@ -86,7 +86,9 @@ class Orders:
         with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._om.last_sequence
             page = self._index.page(query.symbol, query.side, None, after, query.limit)
-            orders = list(map(self._om.get_order, page.numbers))
+            # `get_order` can change the books (see `oms.api.followers`)
+            rows = map(self._om._books.orders.__getitem__, page.numbers)
+            orders = list(map(new_order, rows))
         shown = list(map(to_json, orders))
         return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 

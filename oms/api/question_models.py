@@ -30,7 +30,7 @@ from oms.api.request_models import (
 from oms.api.verb_models import BookVerb, BookVerbList, EngineVerb, EngineVerbList
 from oms.contract import MOST_ORDERS, MOST_QUESTIONS, MOST_VERBS
 
-__all__ = ["EngineWhatIfBody", "Question", "WhatIfBody"]
+__all__ = ["CountQuestion", "EngineWhatIfBody", "Question", "SymbolsQuestion", "WhatIfBody"]
 
 
 class _Question(DecimalsQuery):

@@ -36,6 +36,7 @@ from oms.books import ORDERS_BEFORE, Change, parts_of
 from oms.events import Event
 from oms.facade import Facade
 from oms.models import OrderRow, Side
+from oms.order_book import NO_RANK
 
 __all__ = ["RestingOrders", "SymbolIndex", "Symbols", "changes_of"]
 
@@ -102,7 +103,7 @@ class RestingOrders(Follower):
         after: Position | None = None,
     ) -> None:
         super().__init__(books)
-        self._sequence = books.last_sequence
+        self._sequence = books._ledger.sequence  # not `last_sequence`: see `oms.api.followers`
         self._symbols = symbols
         self._symbol = symbol
         self._sides: Iterable[Side] = Side if side is None else (side,)
@@ -128,8 +129,8 @@ class RestingOrders(Follower):
         slice_: list[OrderRow] = []
         while not slice_ and not self.is_complete:
             with self._recorded():
-                rows = list(islice(self._rows(), limit))
-            slice_ = self._corrected(rows, limit)
+                rows, end = self._present(limit)
+            slice_ = self._corrected(rows, end, limit)
         return slice_
 
     @contextmanager
@@ -152,28 +153,42 @@ class RestingOrders(Follower):
 
     # ------------------------------------------------------------------ slices
 
-    def _rows(self) -> Iterator[OrderRow]:
-        """Iterate over the present orders after the last slice."""
-        by_name = self._books._books.by_name
-        start = self._end
-        if self._symbol is not None:
-            names: Iterable[str] = (self._symbol,)
-        else:
-            assert self._symbols is not None, "the orders of all symbols need an index"
-            names = self._symbols.from_symbol(start and start[0])
-        for symbol in names:
-            for side in self._sides:
-                book = by_name.get((symbol, side))
-                if book is None or (start is not None and (symbol, side is Side.SELL) < start[:2]):
-                    continue
-                if start is not None and (symbol, side is Side.SELL) == start[:2]:
-                    yield from book.rows_after(side.sign * start[2], start[3])
-                else:
-                    yield from book.rows()
+    def _present(self, limit: int) -> tuple[list[OrderRow], Position | None]:
+        """Return the present orders after the last slice, and the end of this slice. O(limit).
 
-    def _corrected(self, rows: list[OrderRow], limit: int) -> list[OrderRow]:
+        The end is None if no more orders follow. A slice covers at most `limit` symbols after the one in
+        which the last slice ended, because many of them may have no orders any more.
+        """
+        rows: list[OrderRow] = []
+        for number, symbol in enumerate(self._names()):
+            rows += islice(self._rows(symbol), limit - len(rows))
+            if len(rows) == limit:
+                return rows, _position(rows[-1])
+            if number == limit:
+                return rows, (symbol, True, NO_RANK, -1)
+        return rows, None
+
+    def _names(self) -> Iterable[str]:
+        """Iterate over the symbols from the end of the last slice on."""
+        if self._symbol is not None:
+            return (self._symbol,)
+        assert self._symbols is not None, "the orders of all symbols need an index"
+        return self._symbols.from_symbol(self._end and self._end[0])
+
+    def _rows(self, symbol: str) -> Iterator[OrderRow]:
+        """Iterate over the present orders of a symbol after the last slice."""
+        start = self._end
+        for side in self._sides:
+            book = self._books._books.by_name.get((symbol, side))
+            if book is None or (start is not None and (symbol, side is Side.SELL) < start[:2]):
+                continue
+            if start is not None and (symbol, side is Side.SELL) == start[:2]:
+                yield from book.rows_after(side.sign * start[2], start[3])
+            else:
+                yield from book.rows()
+
+    def _corrected(self, rows: list[OrderRow], end: Position | None, limit: int) -> list[OrderRow]:
         """Replace the orders that have changed by their former state, and advance to the end of the slice."""
-        end = _position(rows[-1]) if len(rows) == limit else None
         rows = [row for row in rows if row[0] not in self._before] if self._before else rows
         if not self._missed or (end is not None and self._missed.keys()[0] > end):
             self._end, self.is_complete = end, end is None

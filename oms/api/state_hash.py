@@ -1,8 +1,9 @@
 """The hash of the whole state, computed without holding the lock for a long time.
 
-All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Only the names of the
-books and the arrival numbers are copied under one lock. The indexes of the stream could replace these copies,
-but a hash should not depend on an index that may be wrong.
+All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Before that, while the
+lock is held once, the names of the books are copied, and the arrival numbers and last prices of a
+MatchingEngine. The indexes of the stream could replace these copies, but a hash should not depend on an index
+that may be wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from oms.facade import Facade
 from oms.matching import MatchingEngine
 from oms.models import Side
 
-__all__ = ["SLICE", "state_hash"]
+__all__ = ["SLICE", "begin_hash", "state_hash"]
 
 SLICE = 1_000
 """The number of orders that are read while the lock is held."""
@@ -35,24 +36,39 @@ _SYMBOL = itemgetter(0)
 def state_hash(books: Facade) -> tuple[int, str]:
     """Return the last sequence number, and what `books.state_hash()` returns at this moment.
 
-    O(n log n) for n open orders. The lock is held for a copy of a number for each book and each order of a
-    MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory for m orders.
+    O(n log n) for n open orders. The lock is held once to copy a name for each book, and a number for each
+    order and symbol of a MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory
+    for m orders.
     """
     return retried(partial(_state_hash, books))
 
 
 def _state_hash(books: Facade) -> tuple[int, str]:
     """Return the number and the hash, or raise MissedEventError."""
+    sequence, finish = begin_hash(books)
+    return sequence, finish()
+
+
+def begin_hash(books: Facade) -> tuple[int, Callable[[], str]]:
+    """Return the last sequence number, and a function that computes the hash of the state at this moment.
+
+    A subscriber can begin a hash, too. Call the function once, from any thread. It raises MissedEventError if
+    an event was not published in the meantime.
+    """
     with books.locked(to_read=True):
         sequence, next_trade_id = books.last_sequence, books._books.next_trade_id
         symbols = _Symbols(books._books.by_name)
         orders, complete = _begin(books, symbols)
         unsubscribe = books.subscribe(orders)
-    try:
-        symbols.sort()
-        return sequence, complete(hash_of_books(next_trade_id, sequence + 1, _contents(orders)))
-    finally:
-        unsubscribe()
+
+    def finish() -> str:
+        try:
+            symbols.sort()
+            return complete(hash_of_books(next_trade_id, sequence + 1, _contents(orders)))
+        finally:
+            unsubscribe()
+
+    return sequence, finish
 
 
 def _begin(books: Facade, symbols: _Symbols) -> tuple[RestingOrders, Callable[[str], str]]:

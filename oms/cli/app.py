@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from oms.cli.cluster import app as cluster
 from oms.cli.demo import demo
 from oms.cli.exit_codes import ExitCode
 from oms.cli.journal import app as journal
@@ -36,6 +37,7 @@ app.command()(demo)
 app.command(cls=ManyValuesCommand)(replay)
 app.command()(simulate)
 app.command(cls=ServeCommand)(serve)
+app.add_typer(cluster)
 app.add_typer(journal)
 app.add_typer(key)
 

@@ -12,7 +12,11 @@ class ExitCode(IntEnum):
 
     FINE = 0
     DISAGREES = 1
-    """A replay does not match the published data, a capture has unreadable lines, or a journal is damaged."""
+    """The data is not right.
+
+    A replay does not match the published data, a capture has unreadable lines, a journal is damaged, or a
+    shard of a cluster has no owner.
+    """
     WRONG_USE = 2
     """An option is invalid, or a file cannot be read to the end."""
     INTERRUPTED = 130

@@ -59,7 +59,8 @@ def open(  # noqa: A001  # as in oms.journal
     other program that has the shard open for writing can then no longer change it.
 
     Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the cluster cannot be
-    reached, is not safe, or contains a damaged log. O(events).
+    reached, is not safe, or contains a damaged log. O(orders and later events), if there is a snapshot, and
+    O(events) otherwise.
     """
     store = JetStreamJournal(
         servers,
@@ -96,7 +97,7 @@ def open_engine(
 
     JetStreamJournal describes the arguments before `self_trade_prevention`, and `oms.journal.open_engine` the
     others. Raises the errors that `open` raises, and JournalError for the log of an OrderManagement.
-    O(events).
+    The cost is that of `open`.
     """
     store = JetStreamJournal(
         servers,

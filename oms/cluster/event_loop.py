@@ -49,14 +49,25 @@ class EventLoop:
         After `seconds` seconds, cancel the function and raise TimeoutError. Raises the error of the function.
         Raises RuntimeError if the loop is closed, and CancelledError if the loop is closed meanwhile.
         """
-        call = _Call(function, self._loop)
-        self._loop.call_soon_threadsafe(call.start)
+        call = self._started(function)
         try:
             return call.result.result(seconds)
         except BaseException:  # an interrupt of the waiting thread, too
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(call.cancel)
             raise
+
+    def start(self, function: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Run an asynchronous function in the loop, and return the future of its result at once.
+
+        Raises RuntimeError if the loop is closed. The future is canceled if the loop is closed meanwhile.
+        """
+        return self._started(function).result
+
+    def _started(self, function: Callable[[], Coroutine[Any, Any, T]]) -> _Call[T]:
+        call = _Call(function, self._loop)
+        self._loop.call_soon_threadsafe(call.start)
+        return call
 
     def close(self) -> None:
         """Cancel all tasks, and end the thread. A second call does nothing."""

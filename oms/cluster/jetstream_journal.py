@@ -40,7 +40,8 @@ class JetStreamJournal(LogJournal):
     the log, which is created if it does not exist. The journal opens only if the cluster is safe. To check
     this, it needs one of two arguments: `system` contains the arguments of `nats.connect` for the system
     account, for example `{"user": ..., "password": ...}`. `monitoring` contains the monitoring URLs of the
-    servers. With `unsafe`, nothing is checked and one replica is allowed, and each line in the log says so.
+    servers. With `unsafe`, the servers are not checked, one replica is allowed, and each log line and each
+    JournalError says so.
 
     `options` are further arguments of `nats.connect`. `writer` is the name that another writer sees in error
     messages. With `read_only`, nothing is written. `seconds` is the time for which an append or a read is
@@ -132,7 +133,7 @@ def _reports(
 
 
 class _Opening:
-    """The checks of a stream, and its creation. `reports` is None if nothing is checked."""
+    """The checks of a stream, and its creation. `reports` is None if the servers are not checked."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class _State(NamedTuple):
 
 
 class LogJournal:
-    """A journal in a replicated log, which belongs to the journal from then on.
+    """A journal in a replicated log. The journal closes the log when it is closed.
 
     `writer` is a name that other writers see in error messages. By default, it consists of the names of the
     machine and the process. With `read_only`, nothing is written, and `refresh` reads what others have

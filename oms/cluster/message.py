@@ -2,9 +2,9 @@
 
 The problem: a server can lose or damage a message that it has acknowledged. The reader must notice this.
 
-The solution: a message contains its position, the number of its first event, and the hash of the message
-before it. Its last line is the hash of all lines above it. So the hash of the last message covers the whole
-log: every event, instrument, reply, and opening, and their order.
+The solution: a message contains its position, the number of the last event up to it, and the hash of the
+message before it. Its last line is the hash of all lines above it. So the hash of the last message covers the
+whole log: every event, instrument, reply, and opening, and their order.
 
 A message is UTF-8 text. Each line has fields that are separated by tabs (⇥, without spaces). All strings are
 JSON, so they contain neither tabs nor line ends.

@@ -1,4 +1,4 @@
-"""How long to repeat an attempt, and how long to pause between two attempts."""
+"""A time limit for repeated attempts, and the pauses between them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The interface of a replicated log: an ordered sequence of messages that several machines store.
 
 A log belongs to one shard. Its first message has position 1, and positions have no gaps. The log accepts a
-message only at the position that the writer names, so it also orders the writers.
+message only at the position that the writer names, so only one of several writers can append at each
+position.
 """
 
 from __future__ import annotations

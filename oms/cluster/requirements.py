@@ -1,4 +1,4 @@
-"""What a cluster must guarantee before a journal trusts it, and how this is checked.
+"""The requirements that a cluster must meet before a journal opens, and their checks.
 
 The problem: by default, a NATS server acknowledges a message before it is on the disk, and syncs it up to two
 minutes later. If machines lose power, acknowledged changes are lost. A stream can also have only one replica,
@@ -9,8 +9,9 @@ about `sync_interval`. Measuring the time of a sync does not work either, becaus
 cannot be told apart.
 
 The solution: the servers report their configuration to the system account, and at their monitoring URL. The
-operator passes one of the two. Each server of the stream must say that it syncs before it acknowledges. A
-server that is down cannot answer, so after the stream was created, a majority is enough.
+operator passes one of the two. Each report must say that the server syncs before it acknowledges. Before
+the stream is created, at least as many servers as it has replicas must report. A server that is down cannot
+report, so a majority of the stream's servers is enough later.
 """
 
 from __future__ import annotations

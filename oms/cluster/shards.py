@@ -8,7 +8,7 @@ shards agrees everywhere, but a cluster with one more shard would move almost al
 
 The solution is rendezvous hashing. For each symbol, every shard gets a weight: the SHA-256 hash of the two
 names. The shard with the highest weight has the symbol. A new shard gets only the symbols for which it has
-the highest weight, which is one in n for n shards, and no other symbol moves.
+the highest weight, which is about one in n for n shards, and no other symbol moves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hashlib import sha256
 from oms.cluster.subjects import check_shard
 from oms.errors import InvalidArgumentError
 
-__all__ = ["Shards"]
+__all__ = ["Shards", "ranked"]
 
 _CACHED = 100_000  # symbols
 
@@ -55,11 +55,27 @@ class Shards:
         return self._cached(symbol)
 
     def _heaviest(self, symbol: str) -> str:
-        # The names contain no slash, so different pairs of names have different texts.
-        return max(self.names, key=lambda name: sha256(f"{name}/{symbol}".encode()).digest())
+        return max(self.names, key=lambda name: _weight(name, symbol))
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __repr__(self) -> str:
         return f"Shards({list(self.names)})"
+
+
+def ranked(names: Iterable[str], key: str) -> list[str]:
+    """Return the names in the order of their weights for a key, the heaviest first. O(n log n).
+
+    If the first name is gone, the second one is the first, and no other key changes its name.
+
+    >>> ranked(["s1", "s2", "s3"], "AAPL")
+    ['s2', 's1', 's3']
+
+    """
+    return sorted(names, key=lambda name: _weight(name, key), reverse=True)
+
+
+def _weight(name: str, key: str) -> bytes:
+    # The names contain no slash, so different pairs of a name and a key have different texts.
+    return sha256(f"{name}/{key}".encode()).digest()

@@ -1,8 +1,8 @@
-"""Snapshots: saved states of the books, so that a log opens without reading it from the start.
+"""Snapshots: saved states of the books, so that opening a log does not read it from the start.
 
-A snapshot belongs to one position of the log, and contains the hash of the message there. It has the books,
-and also the instruments and replies up to this position. A snapshot is only a shortcut, because the log
-contains everything. So a damaged snapshot is skipped with a warning, and an older one or the log is used
+A snapshot belongs to one position of the log, and contains the hash of the message there. It contains the
+books, and also the instruments and replies up to this position. A snapshot is only a shortcut, because the
+log contains everything. So a damaged snapshot is skipped with a warning, and an older one or the log is used
 instead.
 
 An intact snapshot that contradicts the log is an error. Then the log has lost messages that were

@@ -1,4 +1,4 @@
-"""What is stored up to the end of a log, except for the events."""
+"""The end of a log, and the instruments and replies up to there."""
 
 from __future__ import annotations
 

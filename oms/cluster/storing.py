@@ -7,13 +7,14 @@ What does not work: storing the message again under the next position, because i
 Reporting a failure does not work either, because the message could still arrive.
 
 The solution: the writer repeats exactly the same message for the same position. A position holds one message,
-so there are only three final outcomes:
+so there are only four final outcomes:
 
 - The log acknowledges the message, or the message is found at its position. It is stored.
 - Another message is at this position. Then this message can never be stored. Only another writer can have
   stored the other message, so this writer has been replaced.
-- Neither is known before the time limit. The outcome is unknown. The writer must not write again, because a
-  writer that does not know the end of the log cannot continue it.
+- The log rejects the first attempt, for example because the message is too long. It is not stored.
+- None of this is known before the time limit. The outcome is unknown. The writer must not write again,
+  because a writer that does not know the end of the log cannot continue it.
 
 The log rejects a message if the log does not end at the expected position. This alone proves nothing, because
 the position may be taken by an earlier attempt of the same writer. So the writer reads the message there.

@@ -40,8 +40,8 @@ def stream_of(shard: str) -> str:
 def symbol_token(symbol: str) -> str:
     """Return a symbol as a token of a subject. Different symbols have different tokens.
 
-    Letters, digits, `_`, and `-` stand for themselves. Other characters are percent-encoded as UTF-8. A token
-    of more than 200 characters is replaced with a `~` and the hash of the symbol.
+    ASCII letters, digits, `_`, and `-` stand for themselves. Other characters are percent-encoded as UTF-8. A
+    token of more than 200 characters is replaced with a `~` and the hash of the symbol.
 
     >>> symbol_token("BRK.B"), symbol_token("EUR/USD")
     ('BRK%2EB', 'EUR%2FUSD')

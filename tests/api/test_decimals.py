@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fractions import Fraction
 from threading import Thread
@@ -15,8 +16,9 @@ from pydantic import BaseModel
 
 from oms import Instrument, Order, OrderManagement, Side
 from oms.api import Settings, create_app, response_models
-from oms.api.decimals import CONVERSIONS, with_decimals
+from oms.api.decimals import CONVERSIONS, responding, with_decimals
 from oms.api.engine import response_models as engine_models
+from oms.api.request_models import DecimalsQuery
 from oms.instrument import TICKS_AND_LOTS
 from support.api_books import JPM, client_of, problem
 
@@ -238,3 +240,19 @@ def test_the_integers_and_the_decimals_come_from_the_same_state() -> None:
     finally:
         is_done = True
         thread.join()
+
+
+def test_a_response_with_decimals_ends_even_if_instruments_change_during_each_attempt() -> None:
+    om = OrderManagement(instruments={"JPM": Instrument("0.01", "1")})
+    attempts: list[int] = []
+
+    def read(query: DecimalsQuery) -> dict[str, Any]:
+        del query
+        assert len(attempts) < 20
+        attempts.append(len(attempts))
+        if not om._lock._is_owned():  # type: ignore[attr-defined]  # as another thread could at this moment
+            om.set_instrument(f"S{len(attempts)}", Instrument("0.01", "1"))
+        return {"symbol": "JPM", "price": 2025}
+
+    response = responding(om, read)(query=DecimalsQuery.model_validate({"decimals": "true"}))
+    assert json.loads(bytes(response.body))["decimals"] == {"price": "20.25"}

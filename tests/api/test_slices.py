@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -128,10 +128,43 @@ def test_the_lock_is_held_for_one_slice_at_a_time(monkeypatch: pytest.MonkeyPatc
             yield row
 
     original = orders._rows
-    monkeypatch.setattr(orders, "_rows", lambda: counted(original()))
+    monkeypatch.setattr(orders, "_rows", lambda symbol: counted(original(symbol)))
     for slices in range(1, 11):
         assert len(orders.next(10)) == 10
         assert read_rows <= slices * 10
+
+
+class CountedSymbols:
+    """The symbols at the beginning. `counts` contains the number of symbols read for each slice."""
+
+    def __init__(self, symbols: Iterable[str]) -> None:
+        self.counts: list[int] = []
+        self._symbols = sorted(symbols)
+
+    def from_symbol(self, symbol: str | None) -> Iterator[str]:
+        self.counts.append(0)
+        for each in self._symbols:
+            if symbol is None or each >= symbol:
+                self.counts[-1] += 1
+                yield each
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7])
+@pytest.mark.parametrize("remaining", [0, 3])
+def test_the_lock_is_held_for_few_symbols_at_a_time_even_if_they_have_no_orders_any_more(
+    limit: int, remaining: int
+) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(number, f"S{number:03}", Side.BUY, 1, 1) for number in range(100))
+    expected = om.orders()
+    symbols = CountedSymbols(om.symbols())
+    orders = RestingOrders(om, symbols, None)
+    om.subscribe(orders)
+    rows = orders.next(limit)
+    for number in range(100 - remaining):
+        om.remove_order(number)
+    assert as_orders(rows + read(orders, limit)) == expected
+    assert max(symbols.counts) <= limit + 1
 
 
 @given(changes, changes)

@@ -33,7 +33,7 @@ from oms import (
 )
 from oms.client import AsyncClient, Client
 from support import strategies as our
-from support.clients import BACKENDS, Backend
+from support.clients import BACKENDS, Backend, three_shards
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -45,14 +45,42 @@ def books() -> OrderManagement:
     return OrderManagement()
 
 
-@pytest.fixture(params=BACKENDS)
+ORDERS = [
+    Order(1, "JPM", BUY, 20, 20),
+    Order(2, "JPM", SELL, 20, 19),
+    Order(3, "AAPL", SELL, 5, 30),
+    Order(4, "JPM", BUY, 10, 21),
+]
+THREE_SHARDS = "three shards"
+"""A cluster whose shards have JPM, AAPL, and IBM. Then `books` is not used, but has the same four orders."""
+
+NOT_IN_THREE_SHARDS = {
+    "test_orders_of_several_pages_are_complete_and_sorted": "the test adds orders to `books`",
+    "test_the_instruments_are_those_of_the_books": "the test adds instruments to `books`",
+    "test_integers_of_any_size_stay_exact": "the test adds orders to `books`",
+    "test_the_state_hash_equals_that_of_the_library": "each shard has a state hash of its own",
+    "test_threads_can_share_a_backend": "the test checks `books`",
+}
+"""The tests that need one OrderManagement. tests/cluster/test_merged.py has similar tests of a cluster."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test with each backend, and also with three shards if it does not need one OrderManagement."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "om" in metafunc.fixturenames and not any(mark.args[0] == "om" for mark in marks):
+        also = [] if metafunc.function.__name__ in NOT_IN_THREE_SHARDS else [THREE_SHARDS]
+        metafunc.parametrize("om", [*BACKENDS, *also], indirect=True)
+
+
+@pytest.fixture
 def om(request: pytest.FixtureRequest, books: OrderManagement) -> Iterator[Backend]:
     """Yield a backend that has added four orders to the books."""
-    with BACKENDS[request.param](books) as om:
-        om.add_order(1, "JPM", BUY, 20, 20)
-        om.add_order(2, "JPM", SELL, 20, 19)
-        om.add_order(3, "AAPL", SELL, 5, 30)
-        om.add_order(4, "JPM", BUY, 10, 21)
+    is_cluster = request.param == THREE_SHARDS
+    with three_shards() if is_cluster else BACKENDS[request.param](books) as om:
+        for order in ORDERS:
+            om.add_order(*order)
+        if is_cluster:
+            books.add_orders(ORDERS)
         yield om
 
 
@@ -367,7 +395,8 @@ UNBOUNDED = {
     "levels": "levels",
 }
 """Calls with an integer that may have up to 100 digits, and the name of this argument."""
-clients_only = pytest.mark.parametrize("om", [name for name in BACKENDS if name != "library"], indirect=True)
+CLIENTS = [THREE_SHARDS, *(name for name in BACKENDS if name != "library")]
+clients_only = pytest.mark.parametrize("om", CLIENTS, indirect=True)
 
 
 @clients_only

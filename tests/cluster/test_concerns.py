@@ -25,9 +25,9 @@ JSON = {"Content-Type": "application/json"}
 
 def test_every_body_has_a_reader() -> None:
     for routes, readers in ((BOOKS, BOOKS_READERS), (ENGINE, ENGINE_READERS)):
-        assert {
-            path for (_, path), rule in routes.items() if rule in (Rule.BODY, Rule.BODY_OR_CHOSEN)
-        } == set(readers)
+        assert {path for (_, path), rule in routes.items() if rule in (Rule.BODY, Rule.BODY_OR_SHARD)} == set(
+            readers
+        )
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,9 @@ pytestmark = pytest.mark.slow
 BUY = Side.BUY
 
 
-def loop_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("oms cluster")]
+def loop_threads(shard: str) -> list[str]:
+    """Return the names of the threads of a shard. A failed test may have left threads of another one."""
+    return [thread.name for thread in threading.enumerate() if thread.name == f"oms cluster {shard}"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_a_safe_cluster_is_opened_with_each_kind_of_proof(
         state_hash = om.state_hash()
     with cluster.open(nats_cluster.urls[0], shard, **arguments) as om:
         assert om.state_hash() == state_hash
-    assert loop_threads() == []
+    assert loop_threads(shard) == []
 
 
 def test_the_reports_contain_the_number_of_messages_that_the_servers_have(
@@ -93,7 +94,7 @@ def test_a_log_is_not_opened_if_a_server_reports_more_messages_than_it_contains(
     monkeypatch.setattr(jetstream_journal, "fetch_report", longer)
     with pytest.raises(JournalError, match="it ends with message 1, but one of the servers has 6"):
         cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring, seconds=0.1)
-    assert loop_threads() == []
+    assert loop_threads(shard) == []
 
 
 def test_an_engine_is_opened_with_its_state(nats_cluster: NatsCluster, shard: str) -> None:
@@ -106,7 +107,7 @@ def test_an_engine_is_opened_with_its_state(nats_cluster: NatsCluster, shard: st
         assert engine.submit("bid-1", "JPM", Side.BUY, 5, 101).fills[0].order_id == "ask-1"
     with pytest.raises(JournalError, match="the changes of a MatchingEngine"):
         cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring)
-    assert loop_threads() == []
+    assert loop_threads(shard) == []
 
 
 def test_without_proof_a_cluster_is_not_even_connected_to(shard: str) -> None:
@@ -123,7 +124,7 @@ def test_servers_that_sync_later_are_rejected_and_no_stream_is_created(lazy: Nat
         assert log["state"]["messages"] == 0
     with pytest.raises(JournalError, match="sync_interval: always"):
         open_log(lazy.urls, shard, monitoring=lazy.monitoring)
-    assert loop_threads() == []
+    assert loop_threads(shard) == []
 
 
 @contextmanager
@@ -197,7 +198,7 @@ def test_an_existing_stream_with_another_configuration_is_rejected(
     helper.close()
     with pytest.raises(JournalError, match=problem):
         open_log(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring)
-    assert loop_threads() == []
+    assert loop_threads(shard) == []
 
 
 def test_nothing_in_the_log_can_be_deleted(nats_cluster: NatsCluster, shard: str) -> None:
@@ -238,7 +239,7 @@ def test_without_a_thread_nothing_is_opened(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(threading.Thread, "start", fail)
     with pytest.raises(JournalError, match="it needs a thread, but none could be started"):
         cluster.open("nats://127.0.0.1:1", system=SYSTEM)
-    assert loop_threads() == []
+    assert loop_threads("main") == []
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ def test_an_error_after_the_journal_was_opened_closes_it(nats_cluster: NatsClust
     for function in (cluster.open, cluster.open_engine):
         with pytest.raises(InvalidArgumentError, match="clock"):
             function(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring, clock=clock)
-    assert loop_threads() == []
+    assert loop_threads(shard) == []
 
 
 def test_the_folder_of_a_server_contains_the_stream(nats_cluster: NatsCluster, shard: str) -> None:

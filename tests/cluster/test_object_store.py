@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from time import sleep
 
 import pytest
 
@@ -41,7 +43,17 @@ def test_a_snapshot_that_is_stored_again_replaces_the_first(log: JetStreamLog) -
     snapshots = ObjectSnapshots(log, 3)
     for content in (b"one", b"two" * 100_000):
         snapshots.save("1", content)
-        assert (list(snapshots.names()), snapshots.load("1")) == (["1"], content)
+        assert load_from_any_server(snapshots, "1") == content
+    assert list(snapshots.names()) == ["1"]
+
+
+def load_from_any_server(snapshots: ObjectSnapshots, name: str) -> bytes:
+    """Load a snapshot, again if a server that lags behind the others answers with an error."""
+    for _ in range(50):
+        with suppress(UnavailableError):
+            return snapshots.load(name)
+        sleep(0.1)
+    return snapshots.load(name)
 
 
 def test_a_closed_log_has_no_snapshots(log: JetStreamLog) -> None:

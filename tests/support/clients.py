@@ -13,6 +13,7 @@ from oms import Instrument, Order, OrderManagement
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess
 from support.api_server import serving
+from support.clusters import MemoryCluster
 
 Backend: TypeAlias = OrderManagement | Client
 """An OrderManagement or a client of one. A test runs the same code on both."""
@@ -51,11 +52,28 @@ def coroutines(om: OrderManagement) -> Generator[Backend]:
         runner.run(client.aclose())
 
 
+@contextmanager
+def gateway(om: OrderManagement) -> Generator[Backend]:
+    """A client of the gateway to a cluster with one shard."""
+    cluster = MemoryCluster(["main"])
+    cluster.serve("main", om)
+    with Client(URL, transport=InProcess(cluster.gateway), sleep=never_sleep) as client:
+        yield client
+
+
+@contextmanager
+def three_shards() -> Generator[Backend]:
+    """A client of the gateway to a cluster with three shards, which have books of their own."""
+    with Client(URL, transport=InProcess(MemoryCluster().gateway), sleep=never_sleep) as client:
+        yield client
+
+
 BACKENDS: Mapping[str, Callable[[OrderManagement], AbstractContextManager[Backend]]] = {
     "library": library,
     "in process": in_process,
     "loopback": loopback,
     "coroutines": coroutines,
+    "gateway": gateway,
 }
 
 

@@ -15,6 +15,7 @@ from oms.client import AsyncEngineClient, EngineClient, InProcess
 from oms.submission import OpenOrder
 from support.api_server import serving
 from support.clients import URL, BlockingClient, never_sleep
+from support.clusters import MemoryCluster
 
 EngineBackend: TypeAlias = MatchingEngine | EngineClient
 
@@ -56,11 +57,21 @@ def coroutines(engine: MatchingEngine) -> Generator[EngineBackend]:
         runner.run(client.aclose())
 
 
+@contextmanager
+def gateway(engine: MatchingEngine) -> Generator[EngineBackend]:
+    """A client of the gateway to a cluster with one shard."""
+    cluster = MemoryCluster(["main"], engine=True)
+    cluster.serve("main", engine)
+    with EngineClient(URL, transport=InProcess(cluster.gateway), sleep=never_sleep) as client:
+        yield client
+
+
 ENGINE_BACKENDS: Mapping[str, Callable[[MatchingEngine], AbstractContextManager[EngineBackend]]] = {
     "library": library,
     "in process": in_process,
     "loopback": loopback,
     "coroutines": coroutines,
+    "gateway": gateway,
 }
 
 _OF_CLIENT = {name for name in vars(EngineClient) if not name.startswith("__")} - {"state_hash"}

@@ -147,7 +147,8 @@ class Submissions:
             sequence = self._engine.last_sequence
             page = self._index.page(query.symbol, query.side, owner, query.after or 0, query.limit)
             entries = self._engine._books.register.entries  # another dict after a rollback
-            orders = [self._engine.order(entries[arrival].order.order_id) for arrival in page.numbers]
+            # `order` can change the books (see `oms.api.followers`)
+            orders = [self._engine._open_order(entries[arrival]) for arrival in page.numbers]
         shown = list(map(order_json, orders))
         return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 

@@ -1,7 +1,7 @@
-"""What a request's body concerns: symbols, orders that it adds, and orders that must already exist.
+"""The symbols and orders in a request's body: orders that it adds, and orders that must already exist.
 
-The bodies are read with the models of the service, so the gateway rejects exactly what a worker would reject,
-with the same problem, and before any order id is claimed.
+The bodies are read with the models of the service, so the gateway rejects exactly the bodies that are
+invalid for a worker, with the same problem, and before any order id is claimed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from typing import Any, Final, NamedTuple
 from oms.api.body_lists import checked_by
 from oms.api.orders import one_or_many
 from oms.api.problems import from_exception
-from oms.api.question_models import CountQuestion, EngineWhatIfBody, Question, SymbolsQuestion, WhatIfBody
+from oms.api.question_models import (
+    CountQuestion,
+    EngineWhatIfBody,
+    Question,
+    SymbolsQuestion,
+    WhatIfBody,
+)
 from oms.api.request_models import DayEnd, NewOrder, NewSubmission, NewTrade, Reduction
 from oms.api.verb_models import (
     AddOrder,

@@ -12,13 +12,13 @@ The solution: before an order is forwarded, its id is claimed for the shard of i
 an id wins. A claim is permanent, so a gateway may cache it, and it needs no cleanup.
 
 Invariants:
-- A shard only gets orders whose ids are claimed for it.
-- An id never changes its shard, also if the shard then rejects the order.
+- A shard only stores orders whose ids are claimed for it, unless it is the only shard of the cluster.
+- An id never changes its shard, even if the shard then rejects the order.
 - Claiming an id again for the same shard succeeds, so a claim whose acknowledgement was lost can be repeated.
 
-A claim cannot be taken back. Between the claim and the withdrawal, another request with the same id could
-have found the claim, and would then rely on it. So if one id of a list is rejected, the other ids may stay
-claimed for the shard that they were sent to. They can still be used there.
+A claim is never withdrawn. Before a withdrawal, another request with the same id could have found the claim,
+and would then rely on it. So if one id of a list is rejected, the other ids may stay claimed for the shard
+that they were sent to. They can still be used there.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
+from oms.cluster.replicated_log import UnavailableError
 from oms.contract import id_as_json
 from oms.submission import OrderId
 
@@ -48,10 +49,6 @@ class ClaimedError(Exception):
 
     def __str__(self) -> str:
         return f"order id {id_as_json(self.order_id)} belongs to shard {self.shard}"
-
-
-class UnavailableError(Exception):
-    """A directory that does not respond. Repeat the call."""
 
 
 class Directory(Protocol):

@@ -2,12 +2,13 @@
 
 Each shard is a whole service of its own: it validates requests, makes changes, and has its own sequence
 numbers and trade ids. The gateway only decides which shard a request concerns. A cluster of one shard needs
-no decision, so the gateway forwards each request as it is.
+no decision, so the gateway forwards each request without looking for symbols and order ids in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from fastapi import Request, Response
@@ -25,7 +26,7 @@ from oms.cluster.gateway.merged import Merged, NotMergedError
 from oms.cluster.gateway.placement import Placement
 from oms.cluster.gateway.problems import shard_unavailable
 from oms.cluster.gateway.readiness import Readiness
-from oms.cluster.gateway.routes import REAL_SYMBOL, Rule
+from oms.cluster.gateway.routes import Rule
 from oms.cluster.gateway.workers import NoResponseError, Outgoing, Reply, Workers
 from oms.cluster.shards import Shards
 from oms.contract import REPLAYED_HEADER, SHARD_HEADER, id_from_path
@@ -33,7 +34,7 @@ from oms.submission import OrderId
 
 __all__ = ["Front"]
 
-_CHOOSING = {Rule.CHOSEN, Rule.BODY_OR_CHOSEN}
+_NAMING_A_SHARD = {Rule.SHARD, Rule.SHARD_OR_SYMBOL, Rule.SHARD_OR_ANY_SYMBOL, Rule.BODY_OR_SHARD}
 _OWN_HEADERS = {b"date"}  # the server adds its own
 _REPLAYED = REPLAYED_HEADER.lower().encode()
 
@@ -56,8 +57,10 @@ class Front:
             Rule.SYMBOL: self._by_symbol,
             Rule.ORDER: self._by_order,
             Rule.BODY: self._by_body,
-            Rule.BODY_OR_CHOSEN: self._by_body_or_chosen,
-            Rule.CHOSEN: self._chosen,
+            Rule.BODY_OR_SHARD: self._by_body_or_shard,
+            Rule.SHARD: partial(self._chosen, by_symbol=False),
+            Rule.SHARD_OR_SYMBOL: self._chosen,
+            Rule.SHARD_OR_ANY_SYMBOL: partial(self._chosen, drops_symbol=True),
             Rule.ANY: self._any,
             Rule.ORDERS: self._orders,
             Rule.SYMBOLS: self._symbols,
@@ -71,7 +74,7 @@ class Front:
             return self._health
         if rule is Rule.READY:
             return self._readiness.ready
-        needs_no_decision = len(self._shards) == 1 and rule not in _CHOOSING
+        needs_no_decision = len(self._shards) == 1 and rule not in _NAMING_A_SHARD
         respond = self._any if needs_no_decision else self._rules[rule]
 
         async def endpoint(request: Request) -> Response:
@@ -112,19 +115,19 @@ class Front:
         shard = await self._placement.of(concerns, claims=incoming.may_change)
         return await self._forward(shard, incoming)
 
-    async def _by_body_or_chosen(self, incoming: Incoming) -> Response:
+    async def _by_body_or_shard(self, incoming: Incoming) -> Response:
         concerns = await incoming.concerns(self._readers[incoming.path], CHOOSER)
         if not concerns.symbols:
-            return await self._chosen(incoming)
+            return await self._chosen(incoming, by_symbol=False)
         check_query(incoming.query, {})  # the symbol has only one shard
         return await self._forward(await self._placement.of(concerns, claims=False), incoming)
 
-    async def _chosen(self, incoming: Incoming) -> Response:
-        row = incoming.method.replace("HEAD", "GET"), incoming.path
-        by_symbol = row in REAL_SYMBOL or row[0] == "GET"
-        shard = chosen_shard(self._shards, *row, incoming.query, by_symbol=by_symbol)
-        dropped = [CHOOSER] if row in REAL_SYMBOL or not by_symbol else [CHOOSER, "symbol"]
-        return await self._forward(shard, incoming, *dropped)
+    async def _chosen(
+        self, incoming: Incoming, *, by_symbol: bool = True, drops_symbol: bool = False
+    ) -> Response:
+        method, path, query = incoming.method, incoming.path, incoming.query
+        shard = chosen_shard(self._shards, method, path, query, by_symbol=by_symbol)
+        return await self._forward(shard, incoming, CHOOSER, *(["symbol"] if drops_symbol else []))
 
     async def _forward(self, shard: str | None, incoming: Incoming, *dropped: str) -> Response:
         """Forward a request to a shard, by default to any shard that has a worker.

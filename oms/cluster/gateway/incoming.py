@@ -1,4 +1,4 @@
-"""The requests of clients: their checks, their bodies, and what is sent to the workers."""
+"""The requests of clients: their checks, their bodies, and the requests to the workers."""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ What does not work: one nth of the page from each shard. The next orders in orde
 shard.
 
 The solution for an OrderManagement: the gateway merges the shards' pages in order of id. Each shard first
-returns a chunk of about one nth of the page. Orders up to the lowest last id of the incomplete chunks are
-certain, because no shard can have further orders below. While there are not enough of them, the shard with
-this lowest id returns its next chunk. So the shards return at most 2 * limit + n orders together. The cursor
-is an order id, as in a single service.
+returns a chunk of about one nth of the page. A chunk is incomplete if its shard has orders after it. The
+bound is the lowest of the last ids of the incomplete chunks. Orders up to the bound are certain, because all
+orders in later chunks have larger ids. While too few orders are certain, the shard whose chunk ends at the
+bound returns its next chunk. So the shards return at most 2 * limit + n orders together. The cursor is
+an order id, as in a single service.
 
 Arrival numbers of different engines cannot be compared. So the pages of a cluster of engines contain the
 orders of one shard after the other, in order of arrival in each. The cursor is `index * 2**63 + arrival` of

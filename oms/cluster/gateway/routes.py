@@ -1,4 +1,4 @@
-"""What a gateway does with each endpoint of the service: a row for each method and path, with a rule.
+"""The rules by which a gateway handles the endpoints of the service: a row for each method and path.
 
 A test compares the rows with the endpoints of `oms.api.create_app`. A gateway rejects all other paths itself,
 because it could not know which shard they concern.
@@ -12,30 +12,33 @@ from typing import Final
 
 from oms.api.page import PATHS
 
-__all__ = ["BOOKS", "ENGINE", "LISTS", "REAL_SYMBOL", "Rule"]
+__all__ = ["BOOKS", "ENGINE", "LISTS", "Rule"]
 
 Routes = Mapping[tuple[str, str], "Rule"]
 
 
 class Rule(Enum):
-    """How a gateway finds the shard of a request. The value is the phrase in the documentation."""
+    """How a gateway finds the shard of a request. The value is the phrase in the documentation.
+
+    With SHARD_OR_SYMBOL, `symbol` is also a parameter of the endpoint. With SHARD_OR_ANY_SYMBOL, it only
+    chooses the shard.
+    """
 
     SYMBOL = "the shard of `symbol`"
     ORDER = "the shard of the order"
     BODY = "the shard of all symbols and orders in the body"
-    BODY_OR_CHOSEN = "the shard of `symbol` in the body, or `?shard=`"
-    CHOSEN = "`?shard=`, or for a read also `?symbol=`"
+    BODY_OR_SHARD = "the shard of `symbol` in the body, or `?shard=`"
+    SHARD = "`?shard=`"
+    SHARD_OR_SYMBOL = "`?shard=`, or the shard of `symbol`"
+    SHARD_OR_ANY_SYMBOL = "`?shard=`, or the shard of `?symbol=`"
     ANY = "any shard"
     ORDERS = "the shard of `symbol`; otherwise all shards, merged"
     SYMBOLS = "all shards, merged"
-    INSTRUMENTS = "the shard of `symbol`; otherwise all shards, merged "
+    INSTRUMENTS = "the shard of `symbol`; otherwise their own symbols from all shards"
     COUNT = "all shards, added"
     HEALTH = "the gateway itself"
     READY = "all shards"
 
-
-REAL_SYMBOL: Final = frozenset({("DELETE", "/orders"), ("GET", "/stream")})
-"""The rows with the rule CHOSEN whose `symbol` is also a parameter of the endpoint."""
 
 LISTS: Final = frozenset({"/orders", "/transactions", "/what-if"})
 """The paths whose bodies can contain lists, and may be longer."""
@@ -59,14 +62,14 @@ _SHARED: dict[tuple[str, str], Rule] = {
     ("GET", "/count"): Rule.COUNT,
     ("POST", "/transactions"): Rule.BODY,
     ("POST", "/what-if"): Rule.BODY,
-    ("GET", "/events"): Rule.CHOSEN,
-    ("GET", "/trades"): Rule.CHOSEN,
-    ("GET", "/state-hash"): Rule.CHOSEN,
-    ("GET", "/metrics"): Rule.CHOSEN,
-    ("GET", "/stream"): Rule.CHOSEN,
-    ("POST", "/session"): Rule.CHOSEN,
-    ("GET", "/session"): Rule.CHOSEN,
-    ("DELETE", "/session"): Rule.CHOSEN,
+    ("GET", "/events"): Rule.SHARD_OR_ANY_SYMBOL,
+    ("GET", "/trades"): Rule.SHARD_OR_ANY_SYMBOL,
+    ("GET", "/state-hash"): Rule.SHARD_OR_ANY_SYMBOL,
+    ("GET", "/metrics"): Rule.SHARD_OR_ANY_SYMBOL,
+    ("GET", "/stream"): Rule.SHARD_OR_SYMBOL,
+    ("POST", "/session"): Rule.SHARD,
+    ("GET", "/session"): Rule.SHARD,
+    ("DELETE", "/session"): Rule.SHARD,
     ("GET", "/health"): Rule.HEALTH,
     ("GET", "/ready"): Rule.READY,
     **{("GET", path): Rule.ANY for path in sorted({"/docs", "/openapi.json", *PATHS})},
@@ -88,9 +91,9 @@ ENGINE: Final[Routes] = {
     **_SHARED,
     ("POST", "/submissions"): Rule.BODY,
     ("POST", "/reductions"): Rule.BODY,
-    ("POST", "/day-ends"): Rule.BODY_OR_CHOSEN,
-    ("POST", "/expirations"): Rule.CHOSEN,
-    ("DELETE", "/orders"): Rule.CHOSEN,
+    ("POST", "/day-ends"): Rule.BODY_OR_SHARD,
+    ("POST", "/expirations"): Rule.SHARD,
+    ("DELETE", "/orders"): Rule.SHARD_OR_SYMBOL,
     ("GET", f"/orders/{_ID}"): Rule.ORDER,
     ("PATCH", f"/orders/{_ID}"): Rule.ORDER,
     ("DELETE", f"/orders/{_ID}"): Rule.ORDER,

@@ -8,19 +8,21 @@ What does not work: an error for each request that gets no response. During a ta
 to wait and repeat their requests. Repeating the request as it is does not work either, because a trade would
 be placed twice.
 
-The solution: the gateway adds an idempotency key to each change that has none. The shard's journal contains
-the keys of all stored changes, so whichever worker owns the shard makes the change once, and returns the
-first response to every repetition. So every request can be repeated. The gateway sends it until it gets a
-response from the owner, at most for a limited time. It waits for a new address, or for a short pause. If the
-address changes while a request is on its way, the gateway abandons this attempt and sends the request to the
-new owner. The log rejects everything that the former owner still tries to store (fencing), so an abandoned
-attempt cannot change the shard after the new owner has begun.
+The solution: the gateway adds an idempotency key to each change that has none, except to new orders of an
+OrderManagement, which their ids identify. The shard's journal contains the keys of all stored changes, so
+whichever worker owns the shard makes the change once, and returns the first response to every repetition. So
+every request can be repeated. The gateway sends it until it gets a response from the owner, at most for a
+limited time. It waits for a new address, or for a short pause. If the address changes while a request is on
+its way, the gateway abandons this attempt and sends the request to the new owner. The log rejects everything
+that the former owner still tries to store (fencing), so an abandoned attempt cannot change the shard after
+the new owner has begun.
 
 Invariants:
 - All attempts at a request are identical, including their idempotency key.
-- A response is passed on unchanged unless its worker cannot make the change: it is not the owner, it is not
-  ready, or its journal fails. If no other response arrives in time, the last such response is passed on.
-- An attempt that takes too long is not repeated at the same worker, which may still be working on it.
+- The status and body of a response are passed on unchanged unless its worker cannot make the change: it is
+  not the owner, it is not ready, or its journal fails. If no other response arrives in time, the last such
+  response is passed on.
+- After an attempt that takes too long, a request is not repeated. The worker may still be working on it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from oms.contract import PROBLEM_MEDIA_TYPE
 __all__ = ["NoResponseError", "Outgoing", "Reply", "Workers", "end_to_end"]
 
 RETRIED = frozenset({"journal_failed", "not_owner", "not_ready"})
-"""The codes of the problems after which a request is sent again: the worker has not made the change."""
+"""The codes of the problems after which a request is sent again: this worker cannot make the change."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds
 _CONNECT_SECONDS = 2.0

@@ -1,4 +1,4 @@
-"""A ready-made analysis for `replay_many`: what amounts cost, at the end of a file or at regular times."""
+"""A ready-made analysis for `replay_many`: the costs of amounts, at the end of a file or at regular times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `replay_many` returns and raises."""
+"""The results and the errors of `replay_many`."""
 
 from __future__ import annotations
 

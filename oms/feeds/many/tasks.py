@@ -1,4 +1,4 @@
-"""One unit as a task: the function that runs in a worker, and what it returns."""
+"""One unit as a task: the function that runs in a worker, and its outcome."""
 
 from __future__ import annotations
 

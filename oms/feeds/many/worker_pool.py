@@ -18,10 +18,11 @@ Invariants:
 
 1. A worker's first task returns its process id. A worker gets no unit before that, so a worker that cannot
    start is never mistaken for a unit that kills its worker.
-2. If a worker ends, exactly one unit is lost, and that unit goes to a new worker. A unit that has lost
+2. If a worker ends, at most one unit is lost, and that unit goes to a new worker. A unit that has lost
    `ATTEMPTS` workers fails.
 3. However the run ends, no process remains. A worker that is still replaying is killed, because its result is
-   not wanted any more. Workers ignore Ctrl-C, which a terminal sends to all processes, and leave it to us.
+   no longer needed. Workers ignore Ctrl-C, which a terminal sends to all processes. The process that started
+   them handles it.
 """
 
 from __future__ import annotations

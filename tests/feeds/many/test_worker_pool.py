@@ -113,6 +113,19 @@ def test_a_script_without_a_guard_ends_with_a_message_that_says_what_to_do(tmp_p
     assert "below if __name__ == '__main__':" in last
 
 
+def test_a_prompt_or_a_notebook_can_use_the_analyses_of_modules(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom oms.feeds import CostSampler, ReplayUnit, replay_many\n"
+        "units = [ReplayUnit(path) for path in sys.argv[1:]]\n"
+        "print(*(len(result.value) for result in replay_many(units, CostSampler([100]), workers=2)))\n"
+    )
+    paths = [unit.name for unit in write_units(tmp_path)]
+    shown = subprocess.run(
+        [sys.executable, "-c", program, *paths], capture_output=True, text=True, check=False
+    )
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, "2 2 2\n", "")
+
+
 def test_the_guarded_script_prints_its_results(tmp_path: Path) -> None:
     script = tmp_path / "study.py"
     script.write_text(
