@@ -334,7 +334,7 @@ class MembershipMachine(RuleBasedStateMachine):
             assert sum(member.owns(shard) for member in self.members.values()) == 1
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.long)])
 def test_at_most_one_worker_owns_a_shard_at_any_time_and_in_the_end_one_does(examples: int) -> None:
     limits = settings(max_examples=examples, stateful_step_count=60, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(MembershipMachine, settings=limits)

@@ -244,7 +244,7 @@ class WorkerMachine(RuleBasedStateMachine):
             self.cluster.books(shard).add_order(next(self.ids), "JPM", Side.BUY, 1, 1)
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.long)])
 def test_no_acknowledged_change_is_lost_whatever_stops_and_fails(examples: int) -> None:
     limits = settings(max_examples=examples, stateful_step_count=40, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(WorkerMachine, settings=limits)
