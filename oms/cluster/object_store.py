@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from nats.aio.client import Client
@@ -56,7 +57,8 @@ class ObjectSnapshots:
                 )
             await bucket.put(name, content)
             for old in sorted(await _names(bucket))[:-_KEPT]:
-                await bucket.delete(old)
+                with suppress(NotFoundError):  # the server that answers may lag behind the others
+                    await bucket.delete(old)
 
         self._log.call(save, _SECONDS)
 

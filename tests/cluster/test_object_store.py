@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from functools import partial
 from time import sleep
 
 import pytest
@@ -25,16 +25,31 @@ def log(nats_cluster: NatsCluster, shard: str) -> Iterator[JetStreamLog]:
     log.close()
 
 
+def eventually(call: Callable[[], object], expected: object) -> None:
+    """Repeat a call until it returns this value, because a server can lag behind the others."""
+    result: object = None
+    for _ in range(100):
+        try:
+            result = call()
+        except UnavailableError as error:
+            result = type(error)
+        if result == expected:
+            return
+        sleep(0.05)
+    assert result == expected
+
+
 def test_the_two_latest_snapshots_are_stored(log: JetStreamLog) -> None:
     snapshots = ObjectSnapshots(log, 3)
     assert list(snapshots.names()) == []
     assert snapshots.load("1") == b""
     for number in range(1, 6):
         snapshots.save(f"{number}", b"%d" % number * 100_000)
-        assert sorted(snapshots.names()) == [f"{each}" for each in range(max(1, number - 1), number + 1)]
-    assert [snapshots.load(name) for name in ("4", "5")] == [b"4" * 100_000, b"5" * 100_000]
-    with pytest.raises(UnavailableError):
-        snapshots.load("1")
+        latest = [f"{each}" for each in range(max(1, number - 1), number + 1)]
+        eventually(lambda: sorted(snapshots.names()), latest)
+    for name in ("4", "5"):
+        eventually(partial(snapshots.load, name), name.encode() * 100_000)
+    eventually(partial(snapshots.load, "1"), UnavailableError)
     config = log.request(f"$JS.API.STREAM.INFO.OBJ_{log.stream}")["config"]
     assert (config["num_replicas"], config["storage"]) == (3, "file")
 
@@ -43,17 +58,8 @@ def test_a_snapshot_that_is_stored_again_replaces_the_first(log: JetStreamLog) -
     snapshots = ObjectSnapshots(log, 3)
     for content in (b"one", b"two" * 100_000):
         snapshots.save("1", content)
-        assert load_from_any_server(snapshots, "1") == content
-    assert list(snapshots.names()) == ["1"]
-
-
-def load_from_any_server(snapshots: ObjectSnapshots, name: str) -> bytes:
-    """Load a snapshot, again if a server that lags behind the others answers with an error."""
-    for _ in range(50):
-        with suppress(UnavailableError):
-            return snapshots.load(name)
-        sleep(0.1)
-    return snapshots.load(name)
+        eventually(partial(snapshots.load, "1"), content)
+        eventually(lambda: list(snapshots.names()), ["1"])
 
 
 def test_a_closed_log_has_no_snapshots(log: JetStreamLog) -> None:
@@ -71,8 +77,12 @@ def test_books_open_with_their_latest_snapshot(nats_cluster: NatsCluster, shard:
         cluster.save_snapshot(om)
         om.add_order(101, "JPM", Side.BUY, 20, 20)
         state_hash = om.state_hash()
-    with cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring) as om:
-        assert om.state_hash() == state_hash
-        assert om.journal is not None
-        assert om.journal.snapshot().sequence == 100
-        assert [event.sequence for event in om.journal.history()] == list(range(1, 102))
+
+    def reopened() -> int:
+        with cluster.open(nats_cluster.urls, shard, monitoring=nats_cluster.monitoring) as om:
+            assert om.state_hash() == state_hash
+            assert om.journal is not None
+            assert [event.sequence for event in om.journal.history()] == list(range(1, 102))
+            return om.journal.snapshot().sequence
+
+    eventually(reopened, 100)
