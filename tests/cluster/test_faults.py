@@ -74,7 +74,7 @@ def kill_one(servers: NatsCluster, stream: str, rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize(
-    "kills", [1, pytest.param(5, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.long)]
+    "kills", [1, pytest.param(5, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.soak)]
 )
 def test_what_was_acknowledged_while_servers_were_killed_is_in_the_log(
     kills: int, servers: NatsCluster, shard: str
@@ -242,7 +242,7 @@ def damage(servers: NatsCluster, number: int, shard: str, rng: random.Random, *,
 
 @pytest.mark.long
 @pytest.mark.parametrize("cuts", [False, True], ids=["bits", "cut off"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(each, marks=pytest.mark.soak) for each in (2, 3))])
 def test_a_damaged_file_on_one_server_never_leads_to_a_wrong_answer(
     seed: int, cuts: bool, tmp_path: Path, shard: str
 ) -> None:

@@ -144,7 +144,7 @@ class EngineTakeoverMachine(EngineMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [5, pytest.param(40, marks=pytest.mark.slow), pytest.param(1_000, marks=pytest.mark.long)],
+    [5, pytest.param(40, marks=pytest.mark.slow), pytest.param(1_000, marks=pytest.mark.soak)],
 )
 @pytest.mark.parametrize("machine", [TakeoverMachine, EngineTakeoverMachine])
 def test_every_verb_agrees_with_the_reference_across_faults_and_takeovers(
@@ -244,7 +244,7 @@ class JournalMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [20, pytest.param(80, marks=pytest.mark.slow), pytest.param(2_000, marks=pytest.mark.long)],
+    [20, pytest.param(80, marks=pytest.mark.slow), pytest.param(2_000, marks=pytest.mark.soak)],
 )
 def test_each_acknowledged_batch_is_stored_once_and_in_order_and_no_rejected_batch_is(examples: int) -> None:
     run(JournalMachine, examples)

@@ -27,7 +27,9 @@ def install_commands() -> list[str]:
 
 @pytest.mark.parametrize("line", install_commands())
 def test_an_install_command_installs_this_project_with_existing_extras(line: str) -> None:
-    (target,) = [word for word in shlex.split(line, posix=True)[2:] if not word.startswith("-")]
+    target, *tools = [word for word in shlex.split(line, posix=True)[2:] if not word.startswith("-")]
+    tested = {Requirement(each).name for each in PROJECT["optional-dependencies"]["dev"]}
+    assert set(tools) <= tested, "the tests must use a tool that a page installs"
     if target.startswith("git+file://"):
         extras = set()
     elif target.startswith("oms"):
