@@ -70,7 +70,7 @@ def ranked(names: Iterable[str], key: str) -> list[str]:
     If the first name is gone, the second one is the first, and no other key changes its name.
 
     >>> ranked(["s1", "s2", "s3"], "AAPL")
-    ['s2', 's1', 's3']
+    ['s2', 's3', 's1']
 
     """
     return sorted(names, key=lambda name: _weight(name, key), reverse=True)

@@ -14,7 +14,7 @@ from support.memory_bucket import BucketConnection, MemoryBucket
 from support.nats_cluster import NatsCluster
 
 
-@pytest.fixture(params=["memory", pytest.param("cluster", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", pytest.param("cluster", marks=pytest.mark.long)])
 def bucket(request: pytest.FixtureRequest, shard: str) -> Iterator[Bucket]:
     if request.param == "memory":
         yield BucketConnection(MemoryBucket())
@@ -70,13 +70,13 @@ def test_a_closed_bucket_is_unavailable(bucket: Bucket) -> None:
             call()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_bucket_that_is_only_read_must_exist(nats_cluster: NatsCluster, shard: str) -> None:
     with pytest.raises(JournalError, match="it does not exist; start a worker first"):
         JetStreamBucket(nats_cluster.urls, shard, create=False)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_programs_can_create_a_bucket_at_the_same_time(nats_cluster: NatsCluster, shard: str) -> None:
     first, second = (JetStreamBucket(nats_cluster.urls, shard) for _ in range(2))
     revision = first.put("a", b"1", 0)

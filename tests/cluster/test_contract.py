@@ -35,7 +35,7 @@ from support.sessions import Kind, execute, noon, state, states
 
 BUY = Side.BUY
 CENT = Instrument("0.01", currency="USD")
-PLACES = ["memory", "faulty memory", "file", pytest.param("cluster", marks=pytest.mark.slow)]
+PLACES = ["memory", "faulty memory", "file", pytest.param("cluster", marks=pytest.mark.long)]
 
 
 @pytest.fixture(params=PLACES)

@@ -22,7 +22,7 @@ from oms import JournalError, OrderAdded, OrderManagement, Side, cluster
 from oms.cluster import JetStreamJournal
 from support.nats_cluster import NatsCluster, running_cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 BUY = Side.BUY
 

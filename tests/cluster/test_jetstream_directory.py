@@ -15,7 +15,7 @@ from oms.cluster.shards import Shards
 from oms.submission import OrderId
 from support.nats_cluster import NatsCluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

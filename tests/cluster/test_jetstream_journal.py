@@ -26,7 +26,7 @@ from oms.cluster.jetstream_journal import open_log
 from oms.cluster.requirements import ServerReport, fetch_report, stream_config
 from support.nats_cluster import SYSTEM, NatsCluster, running_cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 BUY = Side.BUY
 

@@ -21,7 +21,7 @@ from oms.cluster.replicated_log import (
 )
 from support.nats_cluster import NatsCluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from oms.cluster.object_store import ObjectSnapshots
 from oms.cluster.replicated_log import UnavailableError
 from support.nats_cluster import NatsCluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

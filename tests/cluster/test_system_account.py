@@ -11,7 +11,7 @@ from oms.cluster.requirements import ServerReport
 from oms.cluster.system_account import system_reports
 from support.nats_cluster import SYSTEM, NatsCluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_every_server_reports_that_it_syncs(nats_cluster: NatsCluster) -> None:

@@ -13,7 +13,7 @@ from distributed import Client, LocalCluster
 from oms.feeds import replay_many
 from support.many_units import as_bytes, costs_of_a_thousand, end_the_first_worker, write_units
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
