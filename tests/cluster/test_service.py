@@ -59,7 +59,7 @@ def test_after_a_takeover_a_retry_with_the_same_key_gets_the_first_response(seed
     assert second.om.state_hash() == first.om.state_hash()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_service_runs_on_a_real_cluster(nats_cluster: NatsCluster, shard: str) -> None:
     def send(client: TestClient, number: int, expected: int) -> Any:
         body = {"order_id": number, "symbol": "JPM", "side": "BUY", "amount": 10, "price": 20}
