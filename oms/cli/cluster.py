@@ -48,7 +48,7 @@ Shards = Annotated[
         max=1_000,
         metavar="N",
         show_default=False,
-        help="How many shards the cluster has. The first worker decides it for ever.",
+        help="How many shards the cluster has. The first worker decides it permanently.",
     ),
 ]
 Listen = Annotated[

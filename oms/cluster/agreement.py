@@ -39,7 +39,7 @@ def agreed(
     engine: bool | None = None,
     patience: Patience | None = None,
 ) -> ClusterEntry:
-    """Return the shards of a cluster. The first call with names decides them for ever.
+    """Return the shards of a cluster. The first call with names decides them permanently.
 
     `engine` is True if the shards are matching engines. None accepts what was decided. `patience` is the time
     for which an unavailable bucket is tried, for example because it was just created and has no leader yet.

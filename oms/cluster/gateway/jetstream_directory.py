@@ -8,7 +8,7 @@ There is one bucket for each shard, and the hash of an id chooses its bucket. So
 cluster accepts grows with the number of shards. A list of ids is claimed with many requests at the same time.
 
 The leader of a bucket knows all entries. The other servers may not know the latest ones, but an entry that a
-server has is right for ever. So several ids are first looked up on any server, and only those that it does
+server has is always right. So several ids are first looked up on any server, and only those that it does
 not know on the leader.
 """
 
