@@ -461,6 +461,17 @@ def test_a_forked_process_discards_the_batch_of_a_thread_that_it_does_not_have(
     storing.finish()
 
 
+def test_after_a_fork_the_batch_of_another_thread_is_abandoned(pool: ThreadPoolExecutor) -> None:
+    om = books()
+    storing = Storing(pool, om, trade)
+    batch = om._ledger.in_flight
+    assert batch is not None
+    assert not batch.is_abandoned
+    om._ledger.reset_after_fork()  # as in the child, whose other tests cannot be measured
+    assert batch.is_abandoned
+    storing.finish()
+
+
 @pytest.mark.parametrize("stage", ["stored", "settled"])
 def test_storing_and_settling_interrupted_at_any_line_end_with_the_change_in_both_or_in_neither(
     stage: str,
