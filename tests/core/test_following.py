@@ -69,6 +69,27 @@ def test_following_that_is_interrupted_at_any_line_is_finished_by_the_next_call(
     assert step > 20
 
 
+def test_an_exception_in_the_middle_of_a_batch_is_raised_after_the_batch_is_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer, follower = pair()
+    ledger: Any = follower._ledger
+    notify_all, calls = ledger._waiting.notify_all, list[int]()
+
+    def fail_once() -> None:
+        notify_all()
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger._waiting, "notify_all", fail_once)
+    with pytest.raises(KeyboardInterrupt):
+        follow(follower)
+    assert len(calls) == 2
+    assert follower.state_hash() == writer.state_hash()
+    follower._check()
+
+
 @pytest.mark.parametrize("block", ["transaction", "what_if"])
 def test_books_do_not_follow_inside_a_transaction_or_a_what_if(block: str) -> None:
     _, follower = pair()
