@@ -6,7 +6,7 @@ gateway are separate processes. The workers have no journal, and the directory o
 gateway's memory. So the difference is the time of the gateway alone, without the replicated log and the
 claims.
 
-Six processes share two processors with other work, so the percentiles are noisy.
+Six processes share two processors with other work, so the percentiles are noisy. The test has three attempts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -31,7 +31,7 @@ from oms.cluster.shards import Shards
 from support.clusters import NAMES, MemoryDirectory
 from timed_requests import connect, send
 
-TURNS, IN_A_TURN = 20, 50
+TURNS, IN_A_TURN, ATTEMPTS = 20, 50, 3
 
 
 def serve_worker() -> None:
@@ -92,6 +92,16 @@ def test_a_request_through_a_gateway_takes_at_most_a_few_times_as_long(ports: tu
         "GET /orders, worker": lambda: send(worker, "GET", "/orders?limit=100"),
         "GET /orders, gateway": lambda: send(gateway, "GET", "/orders?limit=100"),
     }
+    with closing(worker), closing(gateway):
+        for _ in range(ATTEMPTS):
+            ratios = measured(kinds)
+            if max(ratios.values()) < 10:
+                break
+    assert max(ratios.values()) < 10, f"times as long: {ratios}"
+
+
+def measured(kinds: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """Measure and print each kind of request. Return how many times as long the gateway takes, by path."""
     seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(TURNS):
         for kind, request in kinds.items():
@@ -99,8 +109,7 @@ def test_a_request_through_a_gateway_takes_at_most_a_few_times_as_long(ports: tu
     print()
     for kind, times in seconds.items():
         print(f"{kind:25} median {1_000 * median(times):5.2f} ms, 99 % {1_000 * sorted(times)[-10]:6.2f} ms")
-    worker.close()
-    gateway.close()
-    for path in ("GET /price", "POST /orders", "GET /orders"):
-        ratio = median(seconds[f"{path}, gateway"]) / median(seconds[f"{path}, worker"])
-        assert ratio < 25, f"{path} takes {ratio:.1f} times as long"
+    return {
+        path: median(seconds[f"{path}, gateway"]) / median(seconds[f"{path}, worker"])
+        for path in ("GET /price", "POST /orders", "GET /orders")
+    }

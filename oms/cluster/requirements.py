@@ -6,7 +6,7 @@ or a limit after which it deletes messages.
 
 What does not work: asking the servers over the ordinary connection. The response to a client says nothing
 about `sync_interval`. Measuring the time of a sync does not work either, because fast disks and slow networks
-cannot be told apart.
+cannot be distinguished.
 
 The solution: the servers report their configuration to the system account, and at their monitoring URL. The
 operator passes one of the two. Each report must say that the server syncs before it acknowledges. Before
