@@ -190,6 +190,25 @@ QUESTIONS: dict[
 }
 
 
+def missing_an_event(
+    monkeypatch: pytest.MonkeyPatch,
+    reader: type[Any],
+    venue: OrderManagement | MatchingEngine,
+    change: Callable[[], object],
+) -> list[int]:
+    """Let readers of this class miss a change before their second slice. Return the list of all slices."""
+    original, reads = reader.next, list[int]()
+
+    def next_slice(reading: Any, limit: int) -> list[Any]:
+        reads.append(limit)
+        if len(reads) == 2:
+            without_publication(venue, change)
+        return list(original(reading, limit))
+
+    monkeypatch.setattr(reader, "next", next_slice)
+    return reads
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_is_answered_again_after_a_missed_event(
     question: str, monkeypatch: pytest.MonkeyPatch
@@ -199,15 +218,7 @@ def test_a_question_is_answered_again_after_a_missed_event(
     om.add_orders(Order(number, "JPM", BUY, 5, 100 + number) for number in range(9))
     monkeypatch.setattr(long_reads, "SLICE", 3)
     monkeypatch.setattr(state_hash, "SLICE", 3)
-    original, reads = reader.next, list[int]()
-
-    def next_slice(reading: Any, limit: int) -> list[Any]:
-        reads.append(limit)
-        if len(reads) == 2:
-            without_publication(om, lambda: om.remove_order(8))
-        return list(original(reading, limit))
-
-    monkeypatch.setattr(reader, "next", next_slice)
+    reads = missing_an_event(monkeypatch, reader, om, lambda: om.remove_order(8))
     assert in_slices(om) == at_once(om)
     assert om.last_sequence == 2
     assert len(reads) > 4
@@ -221,16 +232,8 @@ def test_the_place_of_an_order_in_its_queue_is_counted_again_after_a_missed_even
     for number in range(9):
         engine.submit(number, "JPM", BUY, 5, 100)
     monkeypatch.setattr(queue_position, "SLICE", 3)
-    original, reads = RestingOrders.next, list[int]()
-
-    def next_slice(orders: RestingOrders, limit: int) -> list[Any]:
-        reads.append(limit)
-        if len(reads) == 2:
-            without_publication(engine, lambda: engine.cancel(0))
-        return original(orders, limit)
-
     client = TestClient(create_app(engine, Settings()))
-    monkeypatch.setattr(RestingOrders, "next", next_slice)
+    reads = missing_an_event(monkeypatch, RestingOrders, engine, lambda: engine.cancel(0))
     response = client.get("/queue-ahead/8").json()
     assert (response["orders"], response["amount"]) == (7, 35)
     assert len(reads) > 3
