@@ -1,9 +1,9 @@
 """Attacks on the sockets of `oms serve`, and what they cost. Run `python benchmarks/attacks.py [NAME ...]`.
 
-Each attack runs for 15 seconds against a new service, which has a journal and may open 1,024 files. The
-attacker is a separate process. Meanwhile, this process requests `/health` every 100 ms over a new connection,
-with a timeout of 5 seconds, and also adds orders. At the end, while the attack continues, it sends SIGTERM.
-The table shows:
+Each attack runs for 15 seconds against a new service, which has a journal and a limit of 1,024 open files.
+The attacker is a separate process. Meanwhile, this process requests `/health` every 100 ms over a new
+connection, with a timeout of 5 seconds, and also adds orders. At the end, while the attack continues, it
+sends SIGTERM. The table shows:
 
 - how many of the requests were answered, and the slowest response
 - the number of orders that were added, and of the acknowledged ones that the journal does not have

@@ -27,7 +27,7 @@ import pytest
 from oms import OrderManagement, Side, journal
 from workloads import SYMBOL
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.soak
 
 RESTING = 1_000_000
 BATCH = 1_000

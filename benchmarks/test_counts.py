@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any, NamedTuple
 
 import pytest
+from sortedcontainers import SortedList
 
-from oms import InsufficientLiquidityError, OrderManagement, Side
+from oms import InsufficientLiquidityError, Order, OrderManagement, Side
 from oms.level import Level
 from oms.order_book import OrderBook
 from oms.price_sums import MOST_CORRECTIONS
@@ -30,6 +32,26 @@ def levels_read(om: OrderManagement, query: Callable[[], object]) -> int:
     counting = book.levels = book._sums._levels = CountingDict(book.levels)
     query()
     return counting.lookups
+
+
+class CountingList(SortedList[int]):
+    """A SortedList that counts the items that its iterators return."""
+
+    returned = 0
+
+    def _counted(self, items: Iterable[int]) -> Iterator[int]:
+        for item in items:
+            self.returned += 1
+            yield item
+
+    def __iter__(self) -> Iterator[int]:
+        return self._counted(super().__iter__())
+
+    def irange(self, *arguments: Any, **options: Any) -> Iterator[int]:
+        return self._counted(super().irange(*arguments, **options))
+
+    def islice(self, *arguments: Any, **options: Any) -> Iterator[int]:
+        return self._counted(super().islice(*arguments, **options))
 
 
 def buy_book(om: OrderManagement) -> OrderBook:
@@ -89,3 +111,58 @@ def test_an_amount_above_the_available_liquidity_reads_each_level_once() -> None
             om.calculate_price(SYMBOL, Side.BUY, 10_001)
 
     assert levels_read(om, query) <= 1000
+
+
+def ladders(n: int) -> OrderManagement:
+    """Return n levels of one order on each side. Each order has 10 lots."""
+    om = ladder(n)
+    om.add_orders(Order(n + rank, SYMBOL, Side.SELL, 10, 2 * n + 1 - rank) for rank in range(1, n + 1))
+    return om
+
+
+class Sweep(NamedTuple):
+    """A trade that takes the k best levels: its amount, its best and its worst price, and its total price."""
+
+    k: int
+    amount: int
+    best: int
+    price: int
+    cost: int
+
+    @property
+    def slippage(self) -> int:
+        """The slippage against the best price, rounded down to basis points."""
+        return 10_000 * abs(self.cost - self.amount * self.best) // (self.amount * self.best)
+
+
+QUERIES: dict[str, Callable[[OrderManagement, Side, Sweep], object]] = {
+    "best_price": lambda om, side, _: om.best_price(SYMBOL, side),
+    "depth": lambda om, side, sweep: om.depth(SYMBOL, side, sweep.k),
+    "price_curve": lambda om, side, sweep: om.price_curve(SYMBOL, side, sweep.k),
+    "calculate_price": lambda om, side, sweep: om.calculate_price(SYMBOL, side, sweep.amount),
+    "calculate_prices": lambda om, side, sweep: om.calculate_prices(SYMBOL, side, [1, sweep.amount]),
+    "quote": lambda om, side, sweep: om.quote(SYMBOL, side, sweep.amount),
+    "calculate_amount": lambda om, side, sweep: om.calculate_amount(SYMBOL, side, sweep.cost),
+    "calculate_amount with a limit": lambda om, side, sweep: om.calculate_amount(
+        SYMBOL, side, sweep.cost, limit_price=sweep.price
+    ),
+    "available_amount": lambda om, side, sweep: om.available_amount(SYMBOL, side, limit_price=sweep.price),
+    "amount_within": lambda om, side, sweep: om.amount_within(SYMBOL, side, sweep.slippage),
+    "place_trade": lambda om, side, sweep: om.place_trade(SYMBOL, side, sweep.amount),
+}
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("k", [1, 10, 1000])
+def test_a_query_reads_no_more_prices_than_levels_that_the_trade_would_take(
+    name: str, side: Side, k: int
+) -> None:
+    om = ladders(10_000)
+    prices = [level.price for level in om.depth(SYMBOL, side, k)]
+    sweep = Sweep(k, 10 * k, prices[0], prices[-1], 10 * sum(prices))
+    book = om._books.by_name[SYMBOL, side]
+    counting = book._ladder = CountingList(book._ladder)
+    before = counting.returned
+    QUERIES[name](om, side, sweep)
+    assert counting.returned - before <= k + 2  # the levels behind the last one, where the query stops

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from oms import Order, OrderManagement, Side
-from workloads import SYMBOL, Bare, crowd, fastest, fresh, ladder, near, timed
+from workloads import SYMBOL, Bare, crowd, fastest, fresh, ladder, near, short_collections, timed
 
 SMALL, LARGE = 1_000, 1_000_000
 Book = OrderManagement | Bare
@@ -57,11 +56,10 @@ def test_adding_and_removing_near_the_best_price_are_less_than_three_times_slowe
         om = crowd(size)
         books["oms"][size], books["bare"][size] = om, Bare(om.orders())
     workloads = {"near": near(random.Random(2), 500), "anywhere": fresh(random.Random(2), 500)}
-    gc.freeze()  # otherwise each garbage collection before a measurement would visit all books
-    ratios = {
-        (where, who): growth(books[who], orders) for where, orders in workloads.items() for who in books
-    }
-    gc.unfreeze()
+    with short_collections():
+        ratios = {
+            (where, who): growth(books[who], orders) for where, orders in workloads.items() for who in books
+        }
     print("1,000,000 / 1,000 resting, (add, remove):")
     for (where, who), (adding, removing) in ratios.items():
         print(f"  {where}, {who}: {adding:.2f} {removing:.2f}")

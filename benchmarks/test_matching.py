@@ -17,7 +17,6 @@ benchmarks.
 
 from __future__ import annotations
 
-import gc
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -26,7 +25,7 @@ from typing import NamedTuple
 
 from oms import Event, MatchingEngine, OrderAdded, OrderManagement, OrderRemoved, Side, TradePlaced
 from oms.engine_events import EngineEvent
-from workloads import SYMBOL, timed
+from workloads import SYMBOL, short_collections, timed
 
 OPEN, MESSAGES, PART, ROUNDS = 10_000, 200_000, 10_000, 3
 BATCH, BATCHES = 500, 40
@@ -185,13 +184,12 @@ def ratio_of_stream(count: int) -> float:
     stream = Stream()
     opening = stream.part(stream.orders(OPEN))
     parts = [stream.part(stream.mixed(PART)) for _ in range(count // PART)]
-    gc.freeze()  # otherwise each garbage collection before a measurement would visit all messages
     rounds: list[list[tuple[float, float]]] = []
-    for _ in range(ROUNDS):
-        race = Race()
-        race.run(opening)
-        rounds.append([race.run(part) for part in parts])
-    gc.unfreeze()
+    with short_collections():
+        for _ in range(ROUNDS):
+            race = Race()
+            race.run(opening)
+            rounds.append([race.run(part) for part in parts])
     of_parts = [fastest(list(runs)) for runs in zip(*rounds, strict=True)]
     engine, operations = map(sum, zip(*of_parts, strict=True))
     print(f"{count / engine:,.0f} messages a second, ", end="")
@@ -213,11 +211,12 @@ def test_each_verb_takes_less_than_three_times_as_long_as_its_elementary_operati
         seconds.setdefault(name, []).append(race.run(part))
         return part.messages
 
-    for _ in range(BATCHES):
-        orders = run("a submit that rests", stream.orders(BATCH))
-        run("replace", (stream.replacement(order.order_id) for order in orders))
-        run("cancel", (Message("cancel", order.order_id) for order in reversed(orders)))
-        run("makers", (stream.new(SELL, 1, 9_500) for _ in range(BATCH)))
-        run("a submit that takes 10 orders", (stream.new(BUY, 10, 9_500) for _ in range(BATCH // 10)))
+    with short_collections():
+        for _ in range(BATCHES):
+            orders = run("a submit that rests", stream.orders(BATCH))
+            run("replace", (stream.replacement(order.order_id) for order in orders))
+            run("cancel", (Message("cancel", order.order_id) for order in reversed(orders)))
+            run("makers", (stream.new(SELL, 1, 9_500) for _ in range(BATCH)))
+            run("a submit that takes 10 orders", (stream.new(BUY, 10, 9_500) for _ in range(BATCH // 10)))
     for name, runs in seconds.items():
         assert report(name, fastest(runs), BATCH // 10 if "takes" in name else BATCH) < 3

@@ -50,7 +50,7 @@ def test_place_trade_over_about_ten_orders(benchmark: BenchmarkFixture) -> None:
     def run(om: OrderManagement) -> int:
         return sum(om.place_trade(SYMBOL, Side.BUY, 505).amount for _ in range(100))
 
-    traded = benchmark.pedantic(run, setup=book, rounds=5)  # type: ignore[no-untyped-call]  # pytest-benchmark has no type hints for it
+    traded = benchmark.pedantic(run, setup=book, rounds=5)
     assert traded == 50_500
 
 
@@ -60,6 +60,4 @@ def test_add_orders_in_bulk(benchmark: BenchmarkFixture) -> None:
     def empty() -> tuple[tuple[OrderManagement], dict[str, object]]:
         return (OrderManagement(),), {}
 
-    benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark has no type hints for it
-        lambda om: om.add_orders(orders), setup=empty, rounds=3
-    )
+    benchmark.pedantic(lambda om: om.add_orders(orders), setup=empty, rounds=3)

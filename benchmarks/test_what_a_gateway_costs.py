@@ -27,7 +27,7 @@ import pytest
 from oms import Order, OrderManagement, Side
 from oms.api import Settings, create_app, server
 from oms.cluster.gateway import Addresses, create_gateway
-from oms.cluster.shards import Shards
+from oms.cluster.ownership.shards import Shards
 from support.clusters import NAMES, MemoryDirectory
 from timed_requests import connect, send
 

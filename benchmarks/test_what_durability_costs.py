@@ -12,7 +12,7 @@ from typing import Any
 
 from oms import Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import SqliteJournal
-from workloads import SYMBOL, timed
+from workloads import SYMBOL, short_collections, timed
 
 BODY = '{"order_id":%d,"symbol":"JPM","side":"BUY","amount":20,"price":2000}'
 BATCH = 256
@@ -58,9 +58,10 @@ def rows(numbers: Iterable[int]) -> list[tuple[tuple[Any, ...], ...]]:
 def best_of(turns: int, calls: dict[str, Callable[[int], object]]) -> dict[str, float]:
     """Return the seconds of the fastest turn of each call; each turn passes its number to the call."""
     best = dict.fromkeys(calls, float("inf"))
-    for turn in range(turns):
-        for name, call in calls.items():
-            best[name] = min(best[name], timed(partial(call, turn)))
+    with short_collections():
+        for turn in range(turns):
+            for name, call in calls.items():
+                best[name] = min(best[name], timed(partial(call, turn)))
     return best
 
 

@@ -16,6 +16,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import capacity_chart
 import nbformat
 import page_pictures
 import performance_chart
@@ -85,7 +86,7 @@ def market_maker(trades: int = 400) -> Account:
 
 
 def plots() -> dict[str, Image.Image]:
-    """Return an image of each plot of `oms.notebook` and of the performance chart, by name."""
+    """Return an image of each plot of `oms.notebook` and of the two charts of measured figures, by name."""
     om, history = session()
     unit = history.instrument
     draw: dict[str, Callable[[Axes], Axes]] = {
@@ -99,7 +100,8 @@ def plots() -> dict[str, Image.Image]:
     images = {name: _plot(plot) for name, plot in draw.items()}
     images["simulation"] = _image(simulated_market())
     chart = performance_chart.figure(performance_chart.bars(performance_chart.PAGE.read_text()))
-    return {**images, "performance": _image(chart)}
+    sizes = capacity_chart.figure(capacity_chart.PAGE.read_text(encoding="utf-8"))
+    return {**images, "performance": _image(chart), "capacity": _image(sizes)}
 
 
 def simulated_market() -> Figure:
@@ -208,7 +210,7 @@ def command_ladder() -> str:
 
 def executed(path: Path) -> Any:
     """Run a notebook and return it with its outputs, without metadata that differs between runs."""
-    book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
+    book = nbformat.read(path, as_version=4)
     with TemporaryDirectory() as folder:
         NotebookClient(book, record_timing=False, resources={"metadata": {"path": folder}}).execute()
     book.metadata = {
@@ -239,7 +241,7 @@ def main(folder: Path = PICTURES) -> None:
         update(folder / f"{name}.png", image, _PAGE_COLORS)
     (folder / "command_ladder.svg").write_text(command_ladder(), encoding="utf-8")
     for path in sorted(NOTEBOOKS.glob("*.ipynb")) if folder == PICTURES else ():
-        nbformat.write(executed(path), path)  # type: ignore[no-untyped-call]  # nbformat has no types
+        nbformat.write(executed(path), path)
     for path in sorted(folder.iterdir()):
         print(f"{path.stat().st_size:>7,} {path.name}")
 

@@ -12,7 +12,7 @@ batch is merged into the holdings. If the merge is interrupted, the next caller 
 Invariants:
 
 - `_sequence` is the sequence number of the last event that has been booked. `_pending` contains only later
-  events. The first of them must have the next number. If it has another number, an event is missing, and
+  events. The first of them must have the next number. If it has a different number, an event is missing, and
   every query raises an error.
 - `_batch` is None, or a committed batch whose merge is not finished.
 - `_lock` protects everything except the append, which is atomic. A thread acquires the lock of the books
@@ -57,7 +57,7 @@ Key: TypeAlias = tuple[str, str | None]
 class _Batch(NamedTuple):
     """The result of booking pending events.
 
-    `events` is the number of pending events that the batch uses up, and `sequence` is the sequence number of
+    `events` is the number of pending events that the batch covers, and `sequence` is the sequence number of
     the last event that was booked. `missing` is None, or the sequence number that came instead of the next
     one. `holdings` and `last_prices` contain only the entries that have changed. `traded` contains the new
     events to record. They go after the first `recorded` events of the record.
@@ -78,23 +78,23 @@ class Account:
     `source` is a MatchingEngine or an OrderManagement. The account subscribes to it, and books each fill. A
     fill of a MatchingEngine has two parties, the taker and the maker, and both are booked. A fill between two
     orders of the same owner is booked twice for this owner. An order without an owner belongs to the owner
-    None. A trade of an OrderManagement is booked for the owner None, as the taker. The owners of its resting
+    None. A trade of an OrderManagement is booked for the owner None, as the taker. The owners of the resting
     orders are unknown, so their side of the trade is not booked.
 
     `fees` is a FeeSchedule for all symbols, or a mapping of symbols to FeeSchedules. A symbol that is not in
     the mapping has no fees. `cost_basis` says which open lots a fill closes.
 
-    By default, the account starts flat, and books the events that come next. `history` contains all earlier
-    events, from the first to the last one, such as `journal.read()`. They are booked first. Without a source,
-    the account only books the history. With `record`, the account keeps all events that contain a trade.
-    `curve` needs them.
+    By default, the account starts flat, and books all later events. `history` contains all earlier events,
+    from the first to the last one, such as `journal.read()`. They are booked first. Without a source, the
+    account only books the history. With `record`, the account keeps all events that contain a trade. `curve`
+    needs them.
 
     Amounts are in lots, prices in ticks, and cash, profits, and fees in ticks times lots. All numbers are
     exact. Only committed events count: the fills of a transaction count from its commit on, and the fills of
     a what-if never count. If the tick size or the lot size of a symbol changes, use a new account. An account
     can be copied and pickled. A copy does not follow the source. See `follow`. An Account is thread-safe.
 
-    Raises InvalidArgumentError if an argument is invalid, or if an event is missing in the history. With a
+    Raises InvalidArgumentError if an argument is invalid, or if an event is missing from the history. With a
     source, raises OpenTransactionError inside a transaction or a what-if. A fill takes amortized O(1) per
     party. With CostBasis.AVERAGE, it takes O(d) for d digits of the average entry price.
 
@@ -151,7 +151,7 @@ class Account:
         reset_in_forks(self)
 
     def reset_after_fork(self) -> None:
-        """Release the lock of a thread that does not exist in this forked process."""
+        """Release a lock whose thread exists only in the parent of this forked process."""
         self._lock = RLock()
 
     # ------------------------------------------------------------------ source
@@ -225,7 +225,7 @@ class Account:
         self._source = source
 
     def _outer_lock(self) -> RLock:
-        """Return the lock to acquire before `_lock`. It keeps other threads from publishing."""
+        """Return the lock to acquire before `_lock`. Holding it keeps other threads from publishing."""
         return self._lock if self._source is None else self._source._lock
 
     # ------------------------------------------------------------------ queries
@@ -256,7 +256,7 @@ class Account:
     def positions(self) -> tuple[Position, ...]:
         """Return the positions of all owners and symbols with a fill, sorted by symbol and then by owner.
 
-        All positions are those after the same event. O(p log p) for p positions.
+        All positions show the state after the same event. O(p log p) for p positions.
         """
         with self._outer_lock(), self._lock:
             self._check_complete()
@@ -265,7 +265,7 @@ class Account:
     def unrealized(self, symbol: str, owner: str | None = None, mark: int | Fraction | None = None) -> Exact:
         """Return the profit of the open lots of a position at a price. See `Position.unrealized`.
 
-        Raises InvalidArgumentError if an argument is invalid. The cost is that of `position`.
+        Raises InvalidArgumentError if an argument is invalid. This takes as long as `position`.
 
         >>> Account().unrealized("JPM", mark=101)
         0
@@ -276,7 +276,7 @@ class Account:
     def curve(self, symbol: str, owner: str | None = None) -> tuple[ProfitPoint, ...]:
         """Return the profits of an owner in a symbol after each event in which the symbol traded.
 
-        The curve begins with the first fill of the owner. It needs an account with `record=True`.
+        The curve begins with the owner's first fill. The account must have been created with `record=True`.
 
         Raises InvalidOrderError if an argument is invalid, and InvalidArgumentError if the account does not
         record. O(m) for all m fills of the account.
@@ -348,7 +348,7 @@ class Account:
     # Except for `_receive`, the caller must hold `_lock`.
 
     def _receive(self, event: Event) -> None:
-        """Receive an event from the source, to book it later."""
+        """Receive an event from the source, and queue it."""
         self._pending.append(event)
         if len(self._pending) >= _BATCH:
             with self._lock:

@@ -1,6 +1,20 @@
-"""Who may use the books now: wait for another thread's transaction, or settle what was interrupted.
+"""Admission to the books: wait for another thread's transaction, or settle an interrupted change.
 
-The invariants are those of the ledger. See ledger.py.
+The problem: a thread that stores a batch does not hold the lock (see in_flight.py), so it can be interrupted
+while another thread is in a `locked(to_read=True)` block. If the next query in this block applied the batch,
+the block would see two states.
+
+What does not work: a flag or a counter that the block sets, because the end of a block runs no Python code
+that could reset it (see locked.py).
+
+The solution: a query can see how often its thread has acquired the lock. If this is the first time, no block
+is open, and the query applies the batch. Otherwise, a block or another query has begun before, and the query
+leaves the batch to a later call. The books contain the state before the batch, which is complete.
+
+Invariants, in addition to the ledger's invariants (see ledger.py):
+
+- A call that reads applies the batch of another thread only if it is the outermost holder of the lock.
+- A call that changes the books applies or discards an interrupted batch before it reads anything.
 """
 
 from __future__ import annotations
@@ -31,7 +45,7 @@ _AT_WORK = frozenset({"close", "commit", "commit_batch", "commit_steps", "follow
 
 
 class Admission:
-    """The lock of a ledger, the owner of its open transaction, and the threads that wait for its end."""
+    """A ledger's lock, the owner of the open transaction, and the threads waiting for its end."""
 
     __slots__ = (
         "__weakref__",
@@ -83,14 +97,15 @@ class Admission:
         """Settle interrupted changes, and wait until no other thread has a transaction open.
 
         Also wait for a batch in flight, unless `to_read` is True. A call that reads can go on, because the
-        books contain the state before the batch.
+        books contain the state before the batch. If an outer block or call of this thread holds the lock
+        too, a call that reads does not even apply a batch whose thread was interrupted.
 
         If the ledger is `busy`, call this method while you hold the lock. Raises OpenTransactionError if the
         caller cannot wait or has waited too long. Raises JournalError if the journal cannot be read.
         """
         deadline = None
         while self.busy:
-            if self._must_settle():
+            if self._must_settle(to_read=to_read):
                 self._settle_or_raise()
                 continue
             if self._owner is not None and self._owner.is_current():
@@ -106,11 +121,22 @@ class Admission:
                 )
             self._wait()
 
-    def _must_settle(self) -> bool:
-        """Return True if no thread is going to end what makes the ledger `busy`."""
+    def _must_settle(self, *, to_read: bool) -> bool:
+        """Return True if no other thread will end the ledger's `busy` state, and this call may end it."""
         if self.is_marked or self._first_abandoned() is not None:
             return True
-        return self._owner is None and (self.in_flight is None or self.in_flight.is_abandoned)
+        batch = self.in_flight
+        if self._owner is not None or batch is None:
+            return self._owner is None
+        return batch.is_abandoned and not (to_read and self._is_in_block_of_reader(batch))
+
+    def _is_in_block_of_reader(self, batch: InFlight) -> bool:
+        """Return True if the caller has acquired the lock before, and may have read the books since.
+
+        If the interrupted batch belongs to this thread, return False: the block has itself changed the books.
+        """
+        # In Python 3.11.0, only the text of a lock says how often its thread has acquired it.
+        return not batch.owner.is_this_thread() and " count=1 " not in repr(self.lock)
 
     def _check_waiting_ends(self) -> None:
         """Raise OpenTransactionError if the caller waits for itself."""

@@ -19,15 +19,15 @@ def change_orders(om: OrderManagement, amounts: Mapping[int, int], new_orders: S
     """Set the amounts of resting orders and add new orders. Either all changes are made, or none.
 
     `amounts` maps order ids to new amounts, in lots. An amount of 0 removes the order. `new_orders` contains
-    Orders, or plain tuples of their fields. The result is the same as that of `amend_order`, `remove_order`,
-    and `add_order` in a transaction. More than 20 new orders are added with a single `add_orders`.
+    Orders, or plain tuples of their fields. The result is the same as with `amend_order`, `remove_order`, and
+    `add_order` in a transaction. More than 20 new orders are added with a single `add_orders`.
 
     This function is faster than those calls. It acquires the lock only once, and it creates events only if
     there is a subscriber, a journal, or an open transaction.
 
     Raises InvalidOrderError if an amount or a new order is invalid. Raises OrderNotFoundError if an id in
-    `amounts` is not a resting order. Raises DuplicateOrderError if a new id is repeated or belongs to a
-    resting order. O(m log n) for m changes and n resting orders.
+    `amounts` does not belong to a resting order. Raises DuplicateOrderError if a new id is repeated or
+    belongs to a resting order. O(m log n) for m changes and n resting orders.
 
     >>> from oms import Order, OrderManagement, Side
     >>> om = OrderManagement()
@@ -98,7 +98,7 @@ def amount_change(order: OrderRow, amount: int) -> Change:
 
 
 def unused_ids(om: OrderManagement, ids: Iterator[int], number: int) -> list[int]:
-    """Return the next `number` ids of an iterator that no resting order has. O(1) for each id.
+    """Return the next `number` ids from an iterator, without those of resting orders. O(1) for each id.
 
     >>> from itertools import count
     >>> from oms import OrderManagement, Side

@@ -57,7 +57,7 @@ Change = tuple[type, Any]
 
 
 class Batch(NamedTuple):
-    """Changes of many orders that are made together, without events.
+    """Changes to many orders that are made together, without events.
 
     `changed` contains resting orders with their new amounts. An amount of 0 removes the order. `added`
     contains new orders. `events` is the number of events that describe these changes.
@@ -68,7 +68,7 @@ class Batch(NamedTuple):
     events: int
 
     def changes(self) -> list[Change]:
-        """Return changes of the same orders, for `Books.restore`."""
+        """Return changes to the same orders, for `Books.restore`."""
         return [(OrdersRemoved, [order for order, _ in self.changed]), (OrdersAdded, self.added)]
 
 
@@ -234,7 +234,7 @@ class Books:
         target.next_trade_id, target.instruments = self.next_trade_id, self.instruments
 
     def check_engine_state(self, snapshot: Snapshot) -> None:
-        """Raise InvalidArgumentError if a snapshot is that of a MatchingEngine."""
+        """Raise InvalidArgumentError if a snapshot comes from a MatchingEngine."""
         if snapshot.engine is not None:
             allowed = "None, because an OrderManagement has no register"
             remedy = "restore it with MatchingEngine.from_snapshot"
@@ -245,11 +245,11 @@ class Books:
         return None
 
     def extra(self) -> tuple[Any, ...]:
-        """Return what a pickle contains besides orders, counters, and instruments. Here, this is nothing."""
+        """Return what a pickle contains in addition to orders, counters, and instruments: here, nothing."""
         return ()
 
     def load_extra(self, extra: tuple[Any, ...]) -> None:
-        """Load what `extra` has returned."""
+        """Load the value that `extra` returned."""
 
     def restore(self, changes: Sequence[Change]) -> None:
         """Restore the state before these changes. O(n log n).

@@ -1,8 +1,8 @@
-"""The clock that gives events a time, and the check and the text of a time.
+"""The clock that timestamps events, and functions that check a timestamp or show it as text.
 
-A time is an integer number of nanoseconds since 1970-01-01 00:00 UTC, without leap seconds, as
-`time.time_ns` returns. Times are for people and for analysis. No method reads the time of an event to decide
-anything. Only the limited rate of a matching engine reads the clock to decide something.
+A timestamp is an integer number of nanoseconds since 1970-01-01 00:00 UTC, without leap seconds, as
+`time.time_ns` returns. Timestamps are for people and for analysis. No method uses an event's timestamp to
+make a decision. Only a matching engine's rate limit reads the clock to make a decision.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def checked_clock(clock: object) -> Clock | None:
 
 
 def checked_time(time: object) -> int:
-    """Return the time that a clock has returned. O(1).
+    """Return a timestamp that a clock has returned. O(1).
 
-    Raises InvalidArgumentError unless the time is an int from 0 to 2^63-1.
+    Raises InvalidArgumentError unless the timestamp is an int from 0 to 2^63-1.
 
     >>> checked_time(1_792_998_000_000_000_000)
     1792998000000000000
@@ -51,7 +51,7 @@ def checked_time(time: object) -> int:
 
 
 def as_iso(time: int) -> str:
-    """Return a time in nanoseconds since 1970 as UTC text in the format ISO 8601, with all nanoseconds. O(1).
+    """Return a timestamp (ns since 1970) as UTC text in ISO 8601 format, with all nanoseconds. O(1).
 
     >>> as_iso(1_792_998_000_000_000_001)
     '2026-10-26T07:00:00.000000001Z'

@@ -48,19 +48,20 @@ def to_columns(
     An Event produces one row for each changed amount. The column `change` is positive for an added amount and
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
     amendment produces two rows. The first removes the old order, and the second adds the amended order. The
-    column `time` is in nanoseconds since 1970, or None for an event without a time.
+    column `time` contains timestamps in nanoseconds since 1970, or None for an event without a timestamp.
 
-    A Position has two more columns, `unrealized` and `profit`, at its last price. The profits, the fees, and
-    the average entry price of a Position or a ProfitPoint are floats, correctly rounded. The values
-    themselves are exact.
+    A Position has two more columns, `unrealized` and `profit`, which are valued at its last price. The
+    profits, the fees, and the average entry price of a Position or a ProfitPoint are floats, correctly
+    rounded. The values themselves are exact.
 
     If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
 
     With `instruments`, prices, amounts, and total prices are exact Decimals. An average price and a profit
     are floats in the same units. `instruments` maps symbols to Instruments, as `OrderManagement.instruments`
-    does, or is one Instrument for all values. For an OrderFill, a PriceLevel, or a ProfitPoint, which have no
-    symbol, it must be one Instrument. If orders have been converted to other sizes, the events before the
-    conversion are in the old ticks and lots. Convert them with the old instrument.
+    does, or is one Instrument for all values. An OrderFill, a PriceLevel, or a ProfitPoint does not contain a
+    symbol, so for these kinds, pass one Instrument. If orders have been converted to a different tick size or
+    lot size, the events before the conversion are in the old ticks and lots. Convert them with the old
+    instrument.
 
     Raises InvalidArgumentError if the values are not all of one of these kinds, if there are no values and
     `kind` is None, or if a value has no instrument in `instruments`.

@@ -10,6 +10,7 @@ from urllib.parse import quote
 __all__ = [
     "IDEMPOTENCY_KEY",
     "IDEMPOTENCY_KEY_HEADER",
+    "LAG_HEADERS",
     "LARGEST_JSON_INTEGER",
     "LONGEST_IDEMPOTENCY_KEY",
     "LONGEST_PAGE",
@@ -23,7 +24,9 @@ __all__ = [
     "PROBLEM_TYPE",
     "ProblemKind",
     "REPLAYED_HEADER",
+    "ROLE_HEADER",
     "SHARD_HEADER",
+    "STANDBY",
     "as_json_integer",
     "id_as_json",
     "id_as_path",
@@ -55,7 +58,7 @@ MOST_QUESTIONS = 200
 MOST_READ = 100_000
 """The number of orders, price levels, and amounts that all questions of a `POST /what-if` may read together.
 
-A question that reads less than a slice of a book counts only by the elements of its answer.
+Each question counts what it reads. `prices` and `curve` also count the numbers in their responses.
 """
 
 LONGEST_IDEMPOTENCY_KEY = 255
@@ -65,7 +68,11 @@ IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 SHARD_HEADER = "Oms-Shard"
-"""The header with the name of the shard that has answered, in the responses of a cluster."""
+"""The header with the name of the shard that has responded, in a cluster's responses."""
+ROLE_HEADER, STANDBY = "Oms-Role", "standby"
+"""The header and its value in a response from a worker that only follows the shard."""
+LAG_HEADERS = ("Oms-Lag-Messages", "Oms-Lag-Events", "Oms-Lag-Seconds")
+"""The headers that say how far such a worker lags. A header whose value is unknown is left out."""
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE = "urn:oms:problem:{code}"
@@ -95,7 +102,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "not_ready": ProblemKind(503, "The service is not ready"),
     "across_shards": ProblemKind(422, "The request concerns several shards of the cluster"),
     "shard_required": ProblemKind(422, "The request must name a shard of the cluster"),
-    "shard_unavailable": ProblemKind(503, "No worker of the cluster has answered for the shard"),
+    "shard_unavailable": ProblemKind(503, "The shard does not respond at the moment"),
     "not_owner": ProblemKind(421, "The worker does not own the shard"),
     "too_many_requests": ProblemKind(429, "The key or the address has sent too many requests"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
@@ -115,7 +122,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
 
 
 def as_json_integer(value: int) -> int | str:
-    """Return an integer as a request or a response contains it: as a string above 2^53-1.
+    """Return an integer in the form used in requests and responses: above 2^53-1, it is a string.
 
     >>> as_json_integer(9007199254740991), as_json_integer(9007199254740992)
     (9007199254740991, '9007199254740992')
@@ -124,18 +131,18 @@ def as_json_integer(value: int) -> int | str:
     return value if abs(value) <= LARGEST_JSON_INTEGER else str(value)
 
 
-# The ids of a MatchingEngine are ints or strings, so the text of an int could also be an id. In double
-# quotes, a text is always the string between them. So every id has exactly one form in JSON and one in a
-# path, and the two functions that read the forms are the inverses of the two that write them.
+# The ids of a MatchingEngine are ints or strings, so the text of an int could also be an id. A text in double
+# quotes is always the string between the quotes. So every id has exactly one form in JSON and one in a path.
+# The two functions that read these forms are the inverses of the two that write them.
 
 _INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,77}", re.ASCII)  # an id has at most 256 bits
 _DOT_SEGMENTS = {".", ".."}  # clients and proxies remove these from a path
 
 
 def id_as_json(order_id: int | str) -> int | str:
-    """Return an engine's order id as a body contains it.
+    """Return an engine's order id in the form used in a JSON body.
 
-    An int above 2^53-1 is a string. A string that could be read as such an int is in double quotes.
+    An int above 2^53-1 becomes a string. A string that could be read as such an int is put in double quotes.
 
     >>> id_as_json(7), id_as_json("7"), id_as_json(2**60), id_as_json("1152921504606846976")
     (7, '7', '1152921504606846976', '"1152921504606846976"')
@@ -147,7 +154,7 @@ def id_as_json(order_id: int | str) -> int | str:
 
 
 def id_from_json(value: int | str) -> int | str:
-    """Return the order id that a body contains.
+    """Return the order id that a JSON body contains.
 
     >>> id_from_json("7"), id_from_json("1152921504606846976"), id_from_json('"1152921504606846976"')
     ('7', 1152921504606846976, '1152921504606846976')
@@ -159,9 +166,9 @@ def id_from_json(value: int | str) -> int | str:
 
 
 def id_as_path(order_id: int | str) -> str:
-    """Return an engine's order id as a path contains it, with percent-encoding.
+    """Return an engine's order id in the form used in a URL path, with percent-encoding.
 
-    Decimal digits are an int. A string that could be read as an int is in double quotes.
+    An int becomes decimal digits. A string that could be read as an int is put in double quotes.
 
     >>> id_as_path(7), id_as_path("7"), id_as_path("a/b")
     ('7', '%227%22', 'a%2Fb')
@@ -174,7 +181,7 @@ def id_as_path(order_id: int | str) -> str:
 
 
 def id_from_path(text: str) -> int | str:
-    """Return the order id that a path contains, after its percent-encoding was decoded.
+    """Return the order id in a URL path whose percent-encoding was decoded.
 
     >>> id_from_path("7"), id_from_path('"7"'), id_from_path("007")
     (7, '7', '007')

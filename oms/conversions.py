@@ -19,7 +19,7 @@ _OF_AMOUNTS = {"amount", "amounts"}
 
 
 def as_number(field: str, value: object) -> str:
-    """Return the call that converts a value to ticks (for a price), to lots (for an amount), or to an int.
+    """Return a hint on how to convert a value to ticks (a price), to lots (an amount), or to an int.
 
     >>> as_number("price", 20.25), as_number("order_id", 7.0)
     ("convert with Instrument('0.01', '1').to_ticks('20.25')", 'convert with int(order_id)')
@@ -44,9 +44,9 @@ def as_number(field: str, value: object) -> str:
 
 
 def as_int(field: str, value: object) -> str:
-    """Return the call that converts an integer of another type, for example a numpy integer, to an int.
+    """Return a hint on how to convert an integer of another type, such as a numpy integer, to an int.
 
-    For an array, return the call that converts the whole array.
+    For an array, the hint says how to convert the whole array.
 
     >>> import numpy
     >>> as_int("amount", numpy.int64(5))
@@ -83,7 +83,7 @@ def exact_text(value: object) -> str:
 
 
 def as_side(value: object) -> str:
-    """Return the call that converts the name of a side, or a member of another enum, to a Side.
+    """Return a hint on how to convert the name of a side, or a member of another enum, to a Side.
 
     >>> as_side("buy"), as_side("bid")
     ("convert with Side('BUY')", '')
@@ -95,20 +95,20 @@ def as_side(value: object) -> str:
 
 
 def as_text(field: str, value: object) -> str:
-    """Return the call that converts bytes, or an instance of a subclass of str, to a str."""
+    """Return a hint on how to convert bytes, or an instance of a subclass of str, to a str."""
     if isinstance(value, bytes):
         return f"convert with {field}.decode()"
     return f"convert with str({field})" if isinstance(value, str) and type(value) is not str else ""
 
 
 def as_bool(field: str, value: object) -> str:
-    """Return the call that converts 0, 1, or a bool of another library, such as numpy, to a bool."""
+    """Return a hint on how to convert 0, 1, or a bool of another library, such as numpy, to a bool."""
     is_number = type(value) is int and value in (0, 1)
     return f"convert with bool({field})" if is_number or _is_bool(value) else ""
 
 
 def as_order(value: object) -> str:
-    """Return the call that converts a tuple or list of five fields to an Order, or an Order to a list."""
+    """Return a hint on how to convert a tuple or list of five fields to an Order, or an Order to a list."""
     if hasattr(value, "_fields"):
         return "write [order]"
     row = cast("tuple[object, ...]", value) if isinstance(value, tuple | list) else ()

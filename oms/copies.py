@@ -21,7 +21,7 @@ class Copyable:
     _ledger: Ledger
 
     def copy(self) -> Self:
-        """Return an independent copy with the same state. It has no journal, no subscribers, and no clock.
+        """Return an independent copy with the same state, but without a journal, subscribers, or a clock.
 
         A copy of a MatchingEngine keeps the limits and the kill switches, and so does a pickle.
 
@@ -95,9 +95,9 @@ class Copyable:
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
         """Return a new object restored from a snapshot, without a journal, subscribers, or a clock.
 
-        A snapshot contains no limits and no kill switches. So set those of a MatchingEngine again.
+        A snapshot does not contain a MatchingEngine's limits and kill switches, so set them again.
 
-        Raises InvalidArgumentError if the snapshot is that of another class or contains an invalid number,
+        Raises InvalidArgumentError if the snapshot is of a different class or contains an invalid number,
         InvalidOrderError if it contains an invalid order, and DuplicateOrderError if two of its orders have
         the same id. O(n log n) for n orders.
 

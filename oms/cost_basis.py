@@ -3,19 +3,19 @@
 The problem: a position is opened and closed in many fills, at different prices. The position and the cash are
 simple sums over the fills. But the realized profit depends on which of the open lots a fill closes.
 
-Two rules are usual. With FIFO, a fill closes the lots that were opened first. With average cost, all open
+Two rules are common. With FIFO, a fill closes the lots that were opened first. With average cost, all open
 lots have the same entry price, which is the average. A closing fill does not change this average.
 
 Everything is exact. With FIFO, all numbers are integers. With average cost, the average is a fraction in
 lowest terms. Its denominator gets longer with each fill that opens lots after others were closed, until the
-position is flat or changes its side.
+position becomes flat or switches sides.
 
 Invariants:
 
 - The realized profit is cash + cost, where cost is the sum of amount x entry price over the open lots. So a
-  state need not store the realized profit: the cost follows from the open lots, or from their average entry
-  price.
-- A state is never changed, except for the items of its list of lots from `end` on. The next state shares this
+  state does not need to store the realized profit: the cost follows from the open lots, or from their average
+  entry price.
+- A state never changes, except for the items from `end` on in its list of lots. The next state shares this
   list, and appends to it. So if the booking of fills is interrupted, the old state is still valid.
 """
 

@@ -11,7 +11,8 @@ Invariants:
 
 - A stop order is removed from the register before it is executed. So each one is triggered at most once, and
   a cascade ends.
-- Stop orders that one order triggers are executed in order of arrival, after those triggered before them.
+- Stop orders that one order triggers are executed in order of arrival, after all stop orders that were
+  triggered earlier.
 - After each order, the best bid is below the best ask.
 """
 
@@ -80,7 +81,7 @@ class Crossing:
             self._make((OrderRemoved, self._books.orders[entry.arrival]))
 
     def reduce(self, entry: Entry, amount: int) -> Entry:
-        """Reduce an order by `amount` lots, which is less than its open amount. Hidden lots go first."""
+        """Reduce an order by `amount` lots, hidden lots first. `amount` is less than the open amount."""
         arrival, order, total, hidden, waiting = entry
         from_hidden = min(amount, hidden)
         visible = amount - from_hidden
@@ -111,7 +112,7 @@ class Crossing:
     # ------------------------------------------------------------------ one order
 
     def execute(self, order: Submission, filled: int) -> Execution:
-        """Fill what the order can take, and let the rest stay in the book or cancel it."""
+        """Fill the order as far as possible. The rest stays in the book or is canceled."""
         order_id, symbol, side, amount, price, time_in_force, post_only = order[:7]
         best = self.best_price(order)
         fills: list[OrderFill[OrderId]] = []
@@ -174,7 +175,7 @@ class Crossing:
         return fills, canceled, reason
 
     def _reach(self, order: Submission, remaining: int) -> tuple[int, Entry | None]:
-        """Return the amount that one trade can fill now, and the order of the same owner that comes next."""
+        """Return the amount that one trade can fill, and the same owner's order that stops it, or None."""
         reached, entries = 0, self._register.entries
         owner = self._owner(order)
         for arrival, _, _, amount, _ in self._rows(order):

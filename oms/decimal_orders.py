@@ -38,7 +38,7 @@ def decimal_orders(
     rounding: object,
     sides: object,
 ) -> tuple[Order, ...]:
-    """Return the orders in a mapping or a frame of columns. `sizes` are those of an amount and of a price.
+    """Return the orders in a mapping or a frame of columns. `sizes` are the lot size and the tick size.
 
     `constants` contains the symbol and the side of all orders, or None where each row has its own.
 

@@ -151,7 +151,7 @@ class DirectBooks:
     def fill_best_order(self, side: Side, fill: OrderFill) -> bool:
         """Place a trade with exactly this fill, if the order is the best in its book.
 
-        Otherwise, or if the fill exceeds the order's amount or has another price, do nothing and return
+        Otherwise, or if the fill exceeds the order's amount or has a different price, do nothing and return
         False. Raise InvalidOrderError if the amount is invalid. O(log n) for n orders in the book.
 
         >>> from oms import OrderFill, OrderManagement, Side

@@ -7,12 +7,13 @@ The solution: outside a transaction, each change is first marked as pending, the
 then applied to the books. Inside a transaction, the books change first. When the outermost transaction ends,
 the ledger marks its events as the pending batch, and then appends that batch to the journal. In the same
 step, the journal stores the instruments that the transaction has set. The steps of a matching engine also
-change the books first, because each step depends on the one before. After an interrupt, `settle` reads the
+change the books first, because each step depends on the previous one. After an interrupt, `settle` reads the
 journal's last sequence number, or its instruments if the batch has no events. If the pending batch is in the
 journal, `settle` finishes the change. Otherwise, it rolls the change back.
 
-A transaction with `concurrent_commit` stores its batch without the lock. See in_flight.py. Books that follow
-another writer of the journal treat each of its batches in the same way: it is stored, but not applied yet.
+A transaction with `concurrent_commit` stores its batch without holding the lock. See in_flight.py. Books that
+follow another writer of the journal treat each batch of that writer in the same way: the batch is stored, but
+not applied yet.
 
 Invariants:
 
@@ -134,7 +135,7 @@ class DurableLedger(Ledger):
         return self._is_stored(self._provisional, self._new_instruments())
 
     def _is_stored(self, events: Sequence[Event], new: Mapping[str, Instrument]) -> bool:
-        """Return True if the journal contains these events, or else these instruments."""
+        """Return True if the journal contains these events. Without events, check the instruments."""
         if events:
             return self._journal.last_sequence >= events[-1].sequence
         return self._keeper is not None and bool(new) and new.items() <= self._keeper.instruments().items()
@@ -142,11 +143,9 @@ class DurableLedger(Ledger):
     def _new_instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments that the open transaction has set."""
         before, after = self._open[0].instruments, self.books.instruments
-        return {
-            symbol: each
-            for symbol, each in after.items()
-            if after is not before and before.get(symbol) != each
-        }
+        if after is before:  # the usual case, and there can be thousands of instruments
+            return {}
+        return {symbol: each for symbol, each in after.items() if before.get(symbol) != each}
 
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
         if not keep or savepoint.depth or not (self._provisional or self._new_instruments()):
@@ -186,11 +185,11 @@ class DurableLedger(Ledger):
         self._leave(savepoint)
 
     def store(self, savepoint: Savepoint) -> None:
-        """Store the batch in flight of a transaction without the lock, and apply it. See Ledger.store.
+        """Store a transaction's batch in flight without holding the lock, and apply it. See Ledger.store.
 
-        The batch is applied when no what-if is open, however long this takes. An error instead would say that
-        the changes had failed, although they are stored. To return without waiting would acknowledge changes
-        that the caller could not see yet.
+        The batch is applied as soon as no what-if is open, however long this takes. An error instead would
+        suggest that the changes had failed, although they are stored. Returning without waiting would
+        acknowledge changes that the caller cannot see yet.
 
         Raises JournalError if the journal cannot store the batch. It is then discarded.
         """
@@ -250,8 +249,8 @@ class DurableLedger(Ledger):
     def follow(self, events: Sequence[Event], instruments: Mapping[str, Instrument]) -> None:
         """Apply a batch that another program has stored in the journal, and publish its events.
 
-        `instruments` are all instruments after the batch. The journal must already contain the batch, so an
-        interrupted call is finished by the next one. Raises OpenTransactionError inside a transaction or a
+        `instruments` are all instruments after the batch. The journal must already contain the batch. If a
+        call is interrupted, the next call finishes it. Raises OpenTransactionError inside a transaction or a
         what-if, and JournalError for the events of another class, or if events are missing before the batch.
         """
         self.check_closed("following another writer")

@@ -1,10 +1,10 @@
-"""The books of a matching engine: the order books, the register, and the last prices.
+"""The books of a matching engine: the order books, the register of open orders, and the last prices.
 
 The problem: one submission can change many things. It fills several orders, refills an iceberg order, cancels
 an order of the same owner, and triggers stop orders. All of these changes must be undone together.
 
 The solution: each verb of the engine is a sequence of elementary changes, and its event contains them. There
-are two kinds of elementary changes besides those of the order books. `EntryChanged` adds, replaces, or
+are two kinds of elementary changes besides the changes of the order books. `EntryChanged` adds, replaces, or
 removes an entry of the register. `LastPriceChanged` sets a symbol's last price. To undo the event, its
 elementary changes are undone in reverse order.
 
@@ -62,7 +62,7 @@ class EngineBooks(Books):
         self.prevention = SelfTradePrevention.NONE
 
     def change_entry(self, change: EntryChange) -> None:
-        """Replace an entry. O(1), or O(log n) for an entry with a stop price or an expiry."""
+        """Replace an entry. O(1), or O(log n) for n entries if this one has a stop price or an expiry."""
         before, after = change
         if self.usage is not None:
             self.usage.change_entry(before, after)
@@ -74,7 +74,7 @@ class EngineBooks(Books):
                 self.next_arrival = after[0] + 1
 
     def undo_change_entry(self, change: EntryChange) -> None:
-        """Undo `change_entry`. O(1), or O(log n) for an entry with a stop price or an expiry."""
+        """Undo `change_entry`, in the same time."""
         before, after = change
         if self.usage is not None:
             self.usage.change_entry(after, before)
@@ -85,7 +85,7 @@ class EngineBooks(Books):
         self._release_arrival(change)
 
     def _release_arrival(self, change: EntryChange) -> None:
-        """Give the arrival number of a new entry to the next one."""
+        """Make the arrival number of a new entry available again, for the next entry."""
         before, after = change
         if after is not None and (before is None or before.arrival != after.arrival):
             self.next_arrival = after.arrival
@@ -108,7 +108,7 @@ class EngineBooks(Books):
         return total if waiting else self.orders[arrival][3] + hidden
 
     def open_usage(self) -> Usage:
-        """Return the sums of the open orders. O(1), and O(n) for n orders at the first call."""
+        """Return the sums of the open orders. O(1), but O(n) for n orders in the first call."""
         if self.usage is None:
             self.usage = Usage(self.register.entries, self.orders)
         return self.usage
@@ -130,17 +130,17 @@ class EngineBooks(Books):
         return self.engine_state()
 
     def load_extra(self, extra: tuple[Any, ...]) -> None:
-        """Load what `extra` has returned. O(n log n) for n orders."""
+        """Load the value that `extra` returned. O(n log n) for n orders."""
         self.next_arrival, entries, last_prices, self.prevention = extra
         self.register, self.last_prices = Register(entries), dict(last_prices)
         self.usage = None
 
     def check_engine_state(self, snapshot: Snapshot) -> None:
-        """Raise InvalidArgumentError or InvalidOrderError unless a snapshot is that of a MatchingEngine."""
+        """Raise InvalidArgumentError or InvalidOrderError unless a snapshot comes from a MatchingEngine."""
         check_engine_state(snapshot.engine, snapshot.orders)
 
     def engine_state(self) -> EngineState:
-        """Return the register, the last prices, and the prevention. O(n log n) for n orders."""
+        """Return the register, the last prices, and the self-trade prevention. O(n log n) for n orders."""
         entries = sorted(self.register.entries.items())
         prices = sorted(self.last_prices.items())
         return EngineState(
@@ -160,7 +160,7 @@ class EngineBooks(Books):
     def keeps_sizes(self, symbol: str) -> bool:
         """Return True if the symbol has an order that rests or waits, or has traded. O(n) for n orders.
 
-        After a trade, another tick size would change the value of the last price.
+        After a trade, a different tick size would change the value of the last price, which is in ticks.
         """
         return (
             super().keeps_sizes(symbol)
@@ -169,7 +169,10 @@ class EngineBooks(Books):
         )
 
     def canonical_hash(self, next_sequence: int) -> str:
-        """Return the SHA-256 hash (hex) of the counters, all orders, the register, and the last prices."""
+        """Return the SHA-256 hash (hex) of the counters, the open orders, and the last prices.
+
+        The open orders are the orders in the books and the entries of the register.
+        """
         entries = (entry for _, entry in sorted(self.register.entries.items()))
         hash_ = super().canonical_hash(next_sequence)
         return hash_of_engine(hash_, self.next_arrival, self.last_prices, entries)
@@ -208,7 +211,7 @@ class EngineBooks(Books):
 def hash_of_engine(
     hash_of_books: str, next_arrival: int, last_prices: Mapping[str, int], entries: Iterable[Entry]
 ) -> str:
-    """Return the SHA-256 hash (hex) of a hash and the state of an engine. O(n log n) for n entries.
+    """Return the SHA-256 hash (hex) of `hash_of_books` and an engine's state. O(n log n) for n entries.
 
     The entries are in order of arrival.
     """

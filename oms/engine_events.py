@@ -41,9 +41,9 @@ class EngineEvent(Event, _OfEngine):
     """The event of one verb of a matching engine, which is a method that changes the engine.
 
     `orders` contains the orders that the verb acts on. `executions` contains their executions, followed by
-    those of the stop orders that they triggered. `owners` contains the owner of each order that traded and
-    has an owner. `changes` contains the elementary changes of the books, in order. Each of them is a pair of
-    its kind and its subject.
+    the executions of the stop orders that they triggered. `owners` contains the owner of each order that
+    traded and has an owner. `changes` contains the elementary changes of the books, in order. Each of them is
+    a pair of its kind and its subject.
     """
 
     __slots__ = ()
@@ -81,7 +81,7 @@ class EngineEvent(Event, _OfEngine):
 
 
 class OrderSubmitted(EngineEvent):
-    """An order was submitted. `executions` contains its execution, and those of the triggered stop orders."""
+    """An order was submitted. `executions` also contains the executions of the triggered stop orders."""
 
     __slots__ = ()
 

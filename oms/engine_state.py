@@ -49,7 +49,7 @@ LastPrices: TypeAlias = tuple[tuple[str, int], ...]
 
 
 class EngineState(NamedTuple):
-    """The register, the last prices, and the policy of a matching engine, as part of a Snapshot.
+    """The open orders, the last prices, and the self-trade prevention of a MatchingEngine, in a Snapshot.
 
     `next_arrival` is the arrival number of the next order. `entries` has one entry for each open order,
     sorted by arrival. `last_prices` are pairs of a symbol and the price of its last trade in ticks, sorted by
@@ -69,7 +69,7 @@ def check_engine_state(state: Any, orders: Sequence[Order]) -> None:
     """
     try:
         is_valid = _are_valid_prices(state.last_prices) and _is_valid(state, orders)
-    except (AttributeError, TypeError, ValueError):  # not an EngineState, or one with values of other types
+    except (AttributeError, TypeError, ValueError):  # not an EngineState, or one with values of wrong types
         is_valid = False
     if not is_valid:
         allowed = "the EngineState of a MatchingEngine with the same orders"
@@ -121,6 +121,6 @@ def _are_valid_prices(last_prices: Any) -> bool:
 
 
 def are_same_order(entry: Entry, order: Order) -> bool:
-    """Return True if a resting order can be that of an entry."""
+    """Return True if a resting order can belong to an entry."""
     is_same_book = (order.symbol, order.side) == (entry.order.symbol, entry.order.side.opposite)
     return is_same_book and order.amount + entry.hidden <= entry.total

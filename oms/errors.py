@@ -18,15 +18,15 @@
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-If a method raises one of these errors, nothing has changed. The only exception is an error from a subscriber,
-which is raised after the change. Each class also derives from a built-in exception, so code that does not
-import `oms` can catch it. Errors can be pickled if their attributes can.
+If a method raises one of these errors, nothing has changed. This does not apply to an error from a
+subscriber, which is raised after the change. Each class also derives from a built-in exception, so code that
+does not import `oms` can catch it. Errors can be pickled if their attributes can.
 """
 
 from __future__ import annotations
 
 import reprlib
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "AmountLimitError",
@@ -239,9 +239,9 @@ _ABOVE, _BELOW = ("above", "lower"), ("below", "higher")
 
 
 class LimitError(OmsError, ValueError):
-    """A limit of a MatchingEngine rejects an order. This is the base class of the errors about limits.
+    """The base class of errors about orders that a MatchingEngine's limits reject.
 
-    `owner` and `symbol` are those of the order. `limit` is the largest or the worst value that is allowed,
+    `owner` and `symbol` are the order's owner and symbol. `limit` is the largest or the worst allowed value,
     and `value` is the value that the order has or would reach. See `Limits`.
 
     >>> from oms import Limits, MatchingEngine, Side
@@ -318,7 +318,7 @@ class OpenOrdersLimitError(LimitError):
 
 
 class OpenAmountLimitError(LimitError):
-    """The open orders of the owner in the symbol would have more lots than `Limits.max_open_amount`.
+    """The owner's open orders in the symbol would have more lots than `Limits.max_open_amount`.
 
     >>> print(OpenAmountLimitError("Ann", "JPM", 100, 120))
     JPM, owner 'Ann': the open amount 120 would be above max_open_amount 100; reduce it first
@@ -329,10 +329,10 @@ class OpenAmountLimitError(LimitError):
 
 
 class RateLimitError(LimitError):
-    """The owner has submitted as many orders in the symbol as `Limits.max_submissions` allows for now.
+    """The owner has submitted as many orders in the symbol as `Limits.max_submissions` currently allows.
 
-    `retry_at` is the first time at which the engine accepts the next submission, in nanoseconds since 1970 by
-    the clock of the engine.
+    `retry_at` is the earliest time at which the engine accepts the next submission, in nanoseconds since 1970
+    by the engine's clock.
 
     >>> print(RateLimitError("Ann", "JPM", 10, 11, 1_700_000_000_000_000_000))
     JPM, owner 'Ann': submission 11 is above max_submissions 10; submit at 1700000000000000000 or later
@@ -384,18 +384,33 @@ class JournalError(OmsError, OSError):
 
     `place` names the file, and often the part of the file. `problem` describes what is wrong. If a method
     raises this error, nothing has changed in memory. The change is not in the journal either, unless
-    `problem` says that this is unknown until the journal is reopened.
+    `problem` begins with the text `OUTCOME_UNKNOWN`. See `Journal.append`.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row
 
     """
 
+    OUTCOME_UNKNOWN: ClassVar[str] = (
+        "whether the change is stored is unknown until the journal is opened again"
+    )
+    """The beginning of the `problem` if the change may be stored. See `Journal.append`."""
+
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(problem)
         self.args = (place, problem)  # OSError would read two arguments as an errno and its text
         self.place = place
         self.problem = problem
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """True if the change may be in the journal, although it is not in memory.
+
+        >>> JournalError("book.db", f"{JournalError.OUTCOME_UNKNOWN}: timeout").outcome_unknown
+        True
+
+        """
+        return self.problem.startswith(self.OUTCOME_UNKNOWN)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.problem}"

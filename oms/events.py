@@ -30,9 +30,9 @@ class Event:
     """One change to the books.
 
     The sequence number `sequence` is 1 for the first event, 2 for the second, and so on. `note` is the text
-    that was passed to the event's transaction, or None. `time` is the time of the change in nanoseconds since
-    1970, or None if the OrderManagement had no clock. An event contains all data that is needed to replay
-    the change. Two events are equal if they have the same class and the same fields.
+    that was passed to the event's transaction, or None. `time` is the timestamp of the change in nanoseconds
+    since 1970, or None if the OrderManagement had no clock. An event contains all data that is needed to
+    replay the change. Two events are equal if they have the same class and the same fields.
 
     A subclass must define `symbol` and `rows`.
 
@@ -91,7 +91,7 @@ class Event:
         return type(self) is type(other) and super().__eq__(other)
 
     def __ne__(self, other: object) -> bool:
-        """Return True if the other event has another class or other fields."""
+        """Return True if the other event has a different class or different fields."""
         return not self == other
 
     def __hash__(self) -> int:
@@ -333,8 +333,8 @@ class Journal(Protocol):
         """Store all events of a batch, or none. Their sequence numbers follow the last one in the journal.
 
         If `append` raises JournalError, the journal contains no event of the batch. If the journal cannot
-        guarantee this, the error must state that the result is unknown until the journal is opened again.
-        Until then, the journal must reject every append.
+        guarantee this, the error's `problem` begins with JournalError.OUTCOME_UNKNOWN, and the journal must
+        reject every append until it is opened again.
         """
         ...
 
@@ -347,7 +347,7 @@ class Journal(Protocol):
 class InstrumentKeeper(Protocol):
     """A journal that can also store the instruments of symbols.
 
-    If a journal is not an InstrumentKeeper, setting an instrument raises JournalError. Then pass the
+    If a journal is not an InstrumentKeeper, setting an instrument raises JournalError. In this case, pass the
     instruments to OrderManagement each time you open the journal.
     """
 
@@ -361,7 +361,7 @@ class InstrumentKeeper(Protocol):
     def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
         """Store instruments by symbol, and append the batch, or do neither.
 
-        Each new instrument replaces the symbol's earlier one. The batch may be empty. Otherwise, the rules of
-        `append` apply to it. They always apply to a JournalError.
+        Each new instrument replaces the symbol's earlier one. The batch may be empty. If it is not, the rules
+        of `append` apply to the batch. The rules for a JournalError always apply.
         """
         ...

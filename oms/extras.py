@@ -52,6 +52,6 @@ def how_to_install(user: str, *extras: str) -> str:
 
 
 def add_note(error: ModuleNotFoundError, user: str, extra: str) -> None:
-    """If the missing module belongs to the extra, add a note that explains how to install it."""
+    """Add a note that explains how to install the extra, if the missing module belongs to the extra."""
     if is_missing(error, extra):
         error.add_note(how_to_install(user, extra))

@@ -1,4 +1,4 @@
-"""What OrderManagement and MatchingEngine share: books, transactions, subscribers, and the journal."""
+"""The base of OrderManagement and MatchingEngine: books, transactions, subscribers, and the journal."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class Facade(ReferenceData, Copyable):
 
         With `concurrent_commit`, other threads can read the books while the journal stores the changes. They
         see the state before the transaction until all changes are durable. Changes by other threads wait, as
-        usual. The changes are made twice, so the block takes up to three times as long without the journal.
-        In a nested transaction, or without a journal, `concurrent_commit` has no effect.
+        usual. The changes are made twice, so the block takes up to three times as long, not counting the time
+        for the journal. In a nested transaction, or without a journal, `concurrent_commit` has no effect.
 
         Raises InvalidArgumentError if the note is neither None nor valid text. A rollback takes about as
         long as the changes themselves.
@@ -111,9 +111,10 @@ class Facade(ReferenceData, Copyable):
         not use `await` in the block, because other tasks in the same thread do not wait for the lock.
 
         With `to_read`, entering the block does not wait for a transaction whose changes the journal is
-        storing (see `concurrent_commit`). The queries see the state before it. Do not change the books in
-        such a block. A change would wait for that transaction, and the queries after it would see another
-        state.
+        storing (see `concurrent_commit`). All queries in the block see the state before that transaction,
+        even if the thread that stores the changes is interrupted meanwhile. Do not change the books in such a
+        block, and do not enter `locked()` without `to_read`. Both would wait for that transaction, and the
+        queries after them would see a different state.
 
         Entering the block raises OpenTransactionError while another task in this thread has a transaction
         open. O(1).
@@ -159,16 +160,16 @@ class Facade(ReferenceData, Copyable):
 
     @property
     def clock(self) -> Clock | None:
-        """The clock that gives events their time, or None if events have no time.
+        """The clock that timestamps events, or None if events have no timestamp.
 
-        You can set it at any time, also inside a transaction. Each event has the time at which its change
-        was made. The clock is called once for each event, with the lock held, and only if a subscriber, a
-        journal, or a transaction needs the event. A MatchingEngine also calls it for each order whose rate is
-        limited. It cannot use these books, and is not called in a what-if.
-        If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method raises
-        that exception or InvalidArgumentError, and nothing changes.
+        You can set it at any time, even inside a transaction. An event's timestamp is the time at which its
+        change was made. The clock is called once for each event, with the lock held, and only if a
+        subscriber, a journal, or a transaction needs the event. A MatchingEngine also calls the clock for
+        each order to which a rate limit applies. The clock cannot use these books, and is not called in a
+        what-if. If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method
+        that makes the change raises that exception or InvalidArgumentError, and nothing changes.
 
-        Setting a clock raises InvalidArgumentError unless it is None or callable. O(1).
+        Setting this attribute raises InvalidArgumentError unless the clock is None or callable. O(1).
 
         >>> from oms import OrderManagement, Side
         >>> om = OrderManagement(clock=lambda: 1_792_998_000_000_000_000)

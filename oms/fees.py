@@ -1,4 +1,4 @@
-"""Fees of fills, by exact rates for makers and takers."""
+"""The fees of fills, with exact rates for makers and takers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Rate: TypeAlias = str | int | Decimal | Fraction
 
 
 class FeeRounding(StrEnum):
-    """How the fee of a fill is rounded to a multiple of `round_to`."""
+    """The rule for rounding a fill's fee to a multiple of `round_to`."""
 
     NEAREST = "NEAREST"
     """To the nearest multiple. A fee halfway between two multiples is rounded to the even one."""
@@ -43,7 +43,7 @@ class FeeRounding(StrEnum):
 
 
 class FeeVolume(StrEnum):
-    """What counts as the traded volume that decides which tier applies."""
+    """The measure of the traded volume, which decides which tier applies."""
 
     AMOUNT = "AMOUNT"
     """The traded amount, in lots."""
@@ -65,7 +65,7 @@ class _Rates(NamedTuple):
 class FeeTier:
     """The fee rates that apply once an owner has traded a certain volume.
 
-    `volume` is an int of at least 1. Its unit is that of the schedule's `tier_by`. See FeeSchedule for the
+    `volume` is an int of at least 1. Its unit depends on the schedule's `tier_by`. See FeeSchedule for the
     rates. Raises InvalidArgumentError if an argument is invalid.
 
     >>> FeeTier(1_000_000, maker_bps="-0.5", taker_bps=4)
@@ -91,16 +91,16 @@ class FeeTier:
 class FeeSchedule:
     """The fees of a venue for each fill, as exact rates for makers and for takers.
 
-    The maker is the order that rested, and the taker is the order that came in. The fee of a fill has two
-    parts, which are added. `maker_bps` and `taker_bps` are in basis points of the total price.
-    `maker_per_lot` and `taker_per_lot` are in ticks, for each lot. A negative rate is a rebate, which the
-    owner receives. A rate is a decimal string, an int, a Decimal, or a Fraction. A decimal number has an
-    exponent of at most 1,000, and of at least -1,000.
+    The maker is the resting order, and the taker is the incoming order. The fee of a fill is the sum of two
+    parts. `maker_bps` and `taker_bps` are in basis points of the total price of a fill (its notional value:
+    price times amount). `maker_per_lot` and `taker_per_lot` are in ticks per lot. A negative rate is a
+    rebate, which the owner receives. A rate is a decimal string, an int, a Decimal, or a Fraction. A decimal
+    number's exponent is from -1,000 to 1,000.
 
     Each of the `tiers` replaces all rates of the schedule once an owner has traded its `volume`. The volume
-    is that of one owner in one symbol, as maker and as taker. `tier_by` says whether it is an amount or a
-    total price. A fill is never split between tiers: the volume before the fill decides which rates apply. So
-    a tier begins with the first fill after its `volume` has been reached.
+    is what one owner has traded in one symbol, as maker and as taker. `tier_by` says whether the volume is an
+    amount or a total price. A fill is never split between tiers: the volume before the fill decides which
+    rates apply. So a tier begins with the first fill after its `volume` has been reached.
 
     By default, fees are exact fractions of ticks times lots. With `round_to` (an int, in ticks times lots),
     the fee of each fill is rounded to a multiple of `round_to`. `rounding` says how.
@@ -277,7 +277,7 @@ def _fraction(rate: Rate) -> Fraction:
 
 
 def _fractions(tier: FeeTier | FeeSchedule) -> list[Fraction]:
-    """Return the exact rates: maker and taker for the total price, then maker and taker for each lot."""
+    """Return the exact rates: maker and taker for the total price, then maker and taker per lot."""
     maker_bps, taker_bps, maker, taker = (_fraction(getattr(tier, name)) for name in _RATES)
     return [maker_bps / 10_000, taker_bps / 10_000, maker, taker]
 

@@ -28,7 +28,7 @@ class FillsOf(NamedTuple):
 def fills_of(events: Iterable[Event]) -> FillsOf:
     """Return the fills of events, in the order in which they happened.
 
-    A trade of an OrderManagement is a fill of the owner None, as the taker. The owners of its resting orders
+    A trade of an OrderManagement is a fill of the owner None, as the taker. The owners of the resting orders
     are unknown. O(m) for m fills and events.
 
     >>> from oms import MatchingEngine, Side

@@ -3,7 +3,7 @@
 This module imports none of the libraries. It relies on methods that they have in common:
 
 - A frame of pandas or polars lists its column names in `columns`. An Arrow table lists them in
-  `column_names`, and its `columns` are the columns themselves. All of them return a column by its name.
+  `column_names`, and its `columns` are the columns themselves. Frames and tables return a column by its name.
 - A column becomes a list with `tolist` (numpy, pandas, array.array), `to_list` (polars), or `to_pylist`
   (Arrow).
 

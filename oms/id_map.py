@@ -1,7 +1,7 @@
 """Ascending integer order ids for keys of any type, such as UUIDs or a venue's order ids.
 
-At equal prices, the order with the lower id is filled first. Order ids must therefore be integers that ascend
-in order of arrival. UUIDs and most venues' ids are neither.
+At equal prices, the order with the lower id is filled first. Order ids must therefore be integers, and later
+orders need higher ids. UUIDs and many venues' ids do not meet these conditions.
 
 An IdMap assigns the next integer to each new key. To survive a restart, `IdMap.adding` writes the key and its
 id into the note of the transaction that adds the order. The journal stores the note and the order in a single
@@ -11,7 +11,7 @@ every key.
 Invariants:
 
 - Each key has one id, and each id has one key. A later key has a higher id.
-- A map never gives an id twice, even if its key was removed or its order was rejected.
+- A map never assigns an id twice, even if its key was removed or its order was rejected.
 - After a restart, the next id is greater than the id of every order in the journal.
 """
 
@@ -40,7 +40,7 @@ class IdMap(Generic[K]):
 
     A key is any hashable value, such as a UUID or a venue's order id. The first key gets the id `next_id`,
     and each later key gets the next integer. At equal prices, the order with the lowest id is filled first.
-    Ask for an id when its order arrives, not earlier, so that ids follow time priority.
+    Assign an id when its order arrives, not earlier, so that ids follow time priority.
 
     `parse` converts `str(key)` back to the key. It is only needed to store keys in a journal, and by default,
     keys are strings. For example: `IdMap(uuid.UUID)`, `IdMap(int)`, or `IdMap(ast.literal_eval)` for tuples.
@@ -142,8 +142,8 @@ class IdMap(Generic[K]):
         """Return a context manager that assigns the next id to a key. Add the order inside the block.
 
         `with` returns the id. The block is a transaction on `om`, and its note contains the key and the id.
-        Other threads wait until the block ends, so orders are added in id order. If the block fails and
-        the order is not added, the map drops the key and never gives the id again.
+        Other threads wait until the block ends, so orders are added in id order. If the block fails and the
+        order is not added, the map drops the key and never assigns the id again.
 
         If you call this method inside another transaction and that transaction is rolled back, you must
         remove the key yourself. The same applies inside a what-if.

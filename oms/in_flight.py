@@ -1,7 +1,7 @@
 """Changes that the journal is storing while other threads read the books.
 
-The problem: a sync can take long, and during that time nobody may see the changes, because they could still
-be lost. But a read should not have to wait for the disk.
+The problem: a sync can take a long time, and during that time nobody may see the changes, because they could
+still be lost. But a read should not have to wait for the disk.
 
 What does not work: reading the changed books, because a result may then depend on a change that is lost in a
 power failure. Copying the books for readers does not work either, because it takes O(n) for n orders.
@@ -16,10 +16,11 @@ Invariants:
 - While a batch is in flight, the ledger is `busy`, so every call that could change the books calls `admit`,
   and waits. Reads do not wait. What-ifs do not wait either, because they are rolled back.
 - A batch is not applied while a what-if is open, because the rollback of the what-if undoes its own changes
-  in the order in which they were made. So `store` waits for the end of the what-if, without a limit.
+  in the order in which they were made. So `store` waits for the end of the what-if, without a time limit.
 - At most one batch is in flight, and the sequence number of the ledger is the one before the batch.
 - If the journal raises a JournalError, `store` discards the batch. If the storing thread is interrupted or
   ends, the next call that acquires the lock applies the batch if the journal contains it, or discards it.
+  Queries inside a block that holds the lock leave this to a later call. See admission.py.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ __all__ = ["InFlight"]
 class InFlight(NamedTuple):
     """The events and the new instruments of a transaction that the journal is storing.
 
-    `instruments` contains all instruments after the transaction. `savepoint` is that of the transaction, and
-    `owner` is the thread that stores the batch.
+    `instruments` contains all instruments after the transaction. `savepoint` is the transaction's savepoint,
+    and `owner` is the thread that stores the batch.
     """
 
     events: tuple[Event, ...]

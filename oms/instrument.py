@@ -26,10 +26,10 @@ class Instrument:
     """The tick size and the lot size of a symbol, with exact conversions to and from ticks and lots.
 
     `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are positive decimal
-    strings, and "1" by default. `name` and `currency` (such as "USD") are text to show. `price_decimals` is
-    the number of decimal places that prices are shown with. By default, it is that of the tick size. Raises
-    InvalidArgumentError for any other value, and if prices need more decimal places than `price_decimals`.
-    Each conversion of one number takes O(d) for d digits.
+    strings, and "1" by default. `name` and `currency` (such as "USD") are only for display. `price_decimals`
+    is the number of decimal places with which prices are shown, by default as many as the tick size has.
+    Raises InvalidArgumentError for any other value, and if prices need more decimal places than
+    `price_decimals`. Each conversion of one number takes O(d) for d digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
@@ -148,9 +148,9 @@ class Instrument:
         `price` is a decimal string, an int, a Decimal, or a Fraction. A string may have an exponent, as in
         "1e-3". With `off_tick`, the price may also be a float, and `off_tick` says what to do with a price
         between two ticks: "raise" an error, or round to the "nearest" tick (half to even), "down", or "up". A
-        float becomes the nearest tick if it differs from this tick by at most 1e-9 of itself, and one of two
-        conditions is true: it differs by at most 1 % of the tick size, or it is the float that is nearest to
-        the tick's price. Any other float is taken at its exact binary value.
+        float becomes the nearest tick if it differs from this tick by at most 1e-9 times its value, and one
+        of two conditions is true: it differs by at most 1 % of the tick size, or it is the float that is
+        nearest to the tick's price. Any other float is taken at its exact binary value.
 
         Raises InvalidArgumentError for a string that is not a number, and for a number that is negative, not
         finite, or more than 2^63-1 ticks. Without `off_tick`, it also raises it for a float. Without
@@ -173,7 +173,7 @@ class Instrument:
     def to_lots(self, amount: ExactNumber | float, *, off_lot: Rounding | None = None) -> int:
         """Return an amount as a number of lots.
 
-        The rules and errors are those of `to_ticks`, and `off_lot` is the counterpart of `off_tick`.
+        The rules and errors are the same as for `to_ticks`, and `off_lot` is the counterpart of `off_tick`.
 
         >>> Instrument("0.01", "0.001").to_lots(1.2345, off_lot="down")
         1234
@@ -237,9 +237,9 @@ class Instrument:
         instead of a column. Prices and amounts are floats, text, or exact numbers. `rounding` says what to do
         with a number between two ticks or two lots, as `off_tick` does in `to_ticks`.
 
-        `sides` maps the sides in the data to Side. The default, `oms.SUBMITTER_SIDES`, is for the data of a
-        market, in which "buy" is a resting order to buy. This is a bid, so its Side is SELL. A Side in the
-        data stands for itself, and so does the name of a Side with `sides=Side.__members__`.
+        `sides` maps the sides in the data to Side. The default, `oms.SUBMITTER_SIDES`, is for market data, in
+        which "buy" is a resting order to buy. Such an order is a bid, so its Side is SELL. A Side in the data
+        is not changed. If the data contains the names of Sides, pass `sides=Side.__members__`.
 
         Raises InvalidOrderError for the first invalid or missing value, with its column and its row, counted
         from 0. Raises InvalidArgumentError if `rounding` or `sides` is invalid. O(m) for m orders.
@@ -277,8 +277,8 @@ class Instrument:
     def show_total(self, total: int) -> str:
         """Return a total price (ticks times lots) as text with thousands separators.
 
-        All totals have the same number of decimal places, which is that of a price plus that of an amount.
-        Raises InvalidArgumentError unless `total` is an int, which may be negative.
+        All totals have the same number of decimal places: those of a price plus those of an amount. Raises
+        InvalidArgumentError unless `total` is an int, which may be negative.
 
         >>> Instrument("0.01", "0.00000001").show_total(23647 * 178_855_669)
         '422.9400004843'

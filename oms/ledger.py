@@ -108,8 +108,11 @@ class Ledger(Admission):
             self.busy, self.version = self.in_flight is not None, (self.version | 1) + 1
 
     def _settle_at_once(self) -> None:
-        """Try to settle after a failure. If this fails, the next caller settles."""
-        if self.busy:
+        """Try to settle after a failure. If this fails, the next caller settles.
+
+        Leave another thread's batch in flight to `admit`, because this thread may be in a block of a reader.
+        """
+        if self.busy and (self.in_flight is None or self.is_marked or self._open):
             with suppress(BaseException):  # the mark stays, and the caller raises its own error
                 self.settle()
 
@@ -139,16 +142,16 @@ class Ledger(Admission):
             self.subscribers.publish([event])
 
     def _now(self) -> int | None:
-        """Return the time of the event that is being made, or None if it has no time. Set the mark first.
+        """Return the timestamp of the event that is being made, or None without a clock. Set the mark first.
 
-        A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
-        the methods of these books.
+        A what-if does not use the clock, because nobody receives its events. While the mark is set, the clock
+        cannot call the methods of these books.
         """
         return None if self.clock is None or self.in_what_if else checked_time(self.clock())
 
     @property
     def in_what_if(self) -> bool:
-        """True inside a what-if, also in a transaction inside one."""
+        """True inside a what-if, including in a transaction inside one."""
         return bool(self._open) and self._open[-1].in_what_if
 
     @property
@@ -179,8 +182,9 @@ class Ledger(Admission):
     def commit_steps(self, kind: type[Event], verb: Callable[[MakeChange], tuple[Any, ...]]) -> None:
         """Run a function that makes one change after another, and commit all of them as one event.
 
-        `verb` receives a function that records a change and applies it to the books. It returns the first
-        fields of the event's subject. The changes are the last field. Without changes, there is no event.
+        `verb` receives a function that records a change and applies it to the books. `verb` returns the first
+        fields of the event's subject, and the changes become its last field. Without changes, no event is
+        created.
         """
         steps = Steps()
         changes, books, version = steps.made, self.books, self.version | 1
@@ -255,7 +259,7 @@ class Ledger(Admission):
     # ------------------------------------------------------------------ transactions
 
     def savepoint(self, handle: object, *, keep: bool, concurrent: bool = False) -> Savepoint:
-        """Return the present state, for a transaction that `handle` will end. See Savepoint."""
+        """Return the current state, for a transaction that `handle` will end. See Savepoint."""
         depth = len(self._open)
         in_what_if = not keep or (depth > 0 and self._open[-1].in_what_if)
         events, instruments = len(self._provisional), self.books.instruments

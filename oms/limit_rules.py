@@ -1,8 +1,8 @@
 """The limits and kill switches that are set on a matching engine, and the check of an incoming order.
 
-A scope is an owner or None for all owners, and a symbol or None for all symbols. All limits apply whose scope
-contains the order. So limits for one owner never lift the limits for all owners. Each scope counts its rate
-for each owner and symbol separately.
+A scope is a pair of an owner (None for all owners) and a symbol (None for all symbols). An order must meet
+all limits whose scope contains the order. So limits for one owner never lift the limits for all owners. Each
+scope counts submissions separately for each owner and symbol.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ class Rule(NamedTuple):
 
 
 class Applying(NamedTuple):
-    """What applies to the orders of one owner in one symbol. The rules for all come first."""
+    """The limits for the orders of one owner in one symbol, and True if a kill switch rejects the orders.
+
+    The limits for all owners and symbols come first.
+    """
 
     killed: bool
     limits: tuple[Limits, ...]
@@ -65,7 +68,7 @@ class LimitRules:
         self._applying: dict[Scope, Applying] = {}
 
     def with_limits(self, scope: Scope, limits: Limits | None) -> LimitRules:
-        """Return rules with other limits for a scope. Its rate starts from zero. O(m) for m scopes."""
+        """Return rules with new limits for a scope. Their counters start from zero. O(m) for m scopes."""
         rules = {other: rule for other, rule in self.rules.items() if other != scope}
         if limits is not None:
             rules[scope] = Rule(limits, {})
@@ -76,11 +79,11 @@ class LimitRules:
         return LimitRules(self.rules, self.kills | {scope} if on else self.kills - {scope})
 
     def copy(self) -> LimitRules:
-        """Return the same rules, with rates that start from zero. O(m) for m scopes."""
+        """Return the same rules, with counters that start from zero. O(m) for m scopes."""
         return LimitRules({scope: Rule(rule.limits, {}) for scope, rule in self.rules.items()}, self.kills)
 
     def of(self, order: Submission) -> Applying:
-        """Return what applies to an order. O(1)."""
+        """Return the limits and kill switches that apply to an order. O(1)."""
         key = order.owner, order.symbol
         applying = self._applying.get(key)
         if applying is None:
@@ -182,7 +185,7 @@ class _Incoming:
         return None if book is None else book.best_price()
 
     def _worst_price(self) -> int | None:
-        """Return the price of the order, or the worst price that a market order could reach."""
+        """Return the order's price or, for a market order, the worst price at which it could trade."""
         if self._order.price is not None:
             return self._order.price
         return self._order.stop_price if self._waits else self._previewed().worst_price

@@ -22,8 +22,8 @@ __all__ = ["Limited"]
 class Limited(Queries):
     """The limits and kill switches of a MatchingEngine.
 
-    Like the clock, they are settings of the object, and belong neither to its state nor to its journal.
-    Copies and pickles keep them.
+    Like the clock, they are settings of the object: neither its state nor its journal contains them. Copies
+    and pickles keep the limits and the kill switches.
     """
 
     _books: EngineBooks
@@ -32,26 +32,27 @@ class Limited(Queries):
     def set_limits(
         self, limits: Limits | None, *, owner: str | None = None, symbol: str | None = None
     ) -> None:
-        """Set the limits of all orders, or of those with this owner and symbol. None removes the limits.
+        """Set the risk limits for all orders, or for those with this owner and symbol. None removes them.
 
         If an order matches several limits, all of them apply. So a limit for one owner can be stricter than
         the limit for all owners, but a looser one has no effect. To change limits, pass the new `Limits` for
-        the same owner and symbol. This resets the count of their rate. Orders that are already open stay
-        open.
+        the same owner and symbol. This resets the rate-limit counters of these limits. Orders that are
+        already open stay open.
 
-        `submit` and `replace` first check the arguments and the id, and then the limits. If an order is
-        beyond a limit, they raise a subclass of LimitError, and nothing changes. `cancel` and `reduce` are
-        always possible.
+        `submit` and `replace` first check the arguments and the id, and then the limits. If an order exceeds
+        a limit, they raise a subclass of LimitError, and nothing changes. `cancel` and `reduce` are always
+        allowed.
 
-        Only `submit` and `replace` count for the rate, once all limits have allowed them. Rejected orders and
-        what-ifs do not count. A call that was counted stays counted if it then fails, for example because of
-        the journal, or if its transaction is rolled back. With a rate limit, each `submit` and `replace`
+        Only calls of `submit` and `replace` that pass all limits count toward the rate limit. Rejected orders
+        and what-ifs do not count. A call that was counted stays counted if it then fails, for example because
+        of the journal, or if its transaction is rolled back. With a rate limit, each `submit` and `replace`
         outside a what-if reads the clock once more.
 
         A journal does not store limits, so set them again after you open it. Raises InvalidArgumentError if
         an argument is invalid or if there is a rate limit but no clock, and OpenTransactionError inside a
-        transaction or a what-if. O(m) for m limits that are set. The next order that needs the open amounts
-        takes O(n) for n open orders.
+        transaction or a what-if. O(m) for m limits that are set. The next order that is checked against
+        `max_open_orders` or `max_open_amount` takes O(n) for n open orders, because it adds up the open
+        orders of each owner.
 
         >>> from oms import LimitError, Limits, MatchingEngine, Side
         >>> engine = MatchingEngine(limits=Limits(max_amount=100))
@@ -99,7 +100,7 @@ class Limited(Queries):
         as `cancel_all` does, and return their earlier states. If that fails, the kill switch stays on.
 
         Raises InvalidOrderError if an argument is invalid, and OpenTransactionError inside a transaction or a
-        what-if. O(1), and with `cancel_orders` the cost of `cancel_all`.
+        what-if. O(m) for m kill switches. With `cancel_orders`, this also takes as long as `cancel_all`.
 
         >>> from oms import MatchingEngine, Side
         >>> engine = MatchingEngine()
@@ -128,7 +129,7 @@ class Limited(Queries):
         """Switch off the kill switch for exactly this owner and symbol. If it is not on, nothing changes.
 
         Raises InvalidOrderError if an argument is invalid, and OpenTransactionError inside a transaction or a
-        what-if. O(1). See `kill`.
+        what-if. O(m) for m kill switches. See `kill`.
         """
         scope = _checked_scope(owner, symbol)
         with self.locked():

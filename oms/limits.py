@@ -1,4 +1,4 @@
-"""The limits that a MatchingEngine applies to the orders of each owner in each symbol."""
+"""The risk limits that a MatchingEngine applies to the orders of each owner in each symbol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FROM_ZERO = frozenset({"collar", "collar_bps"})
 
 
 class CollarReference(StrEnum):
-    """The price that a price collar is measured from."""
+    """The reference price from which a price collar is measured."""
 
     BEST_PRICE = "BEST_PRICE"
     """The best price of the other side. If the other side is empty, it is the last price."""
@@ -24,26 +24,26 @@ class CollarReference(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Limits:
-    """The limits of the orders that each owner submits in each symbol. None means no limit.
+    """The risk limits for the orders that each owner submits in each symbol. None means no limit.
 
     - `max_amount` (lots) is the largest amount of an order.
     - `max_notional` (ticks times lots) is the largest notional of an order: its amount times the highest
       price at which it could trade. For a BUY order, this is its price. For a SELL order, it is its price or
-      the best bid, whichever is higher. For a BUY market order, it is the worst price that the order could
-      reach.
-    - `max_open_orders` and `max_open_amount` (lots) limit all open orders of one owner in one symbol: those
-      in the book, with their hidden lots, and those that wait for their stop price. Of an incoming order,
-      only the amount that would stay open counts. If nothing would stay open, these limits do not apply.
-    - `collar` (ticks) and `collar_bps` (basis points) make a price collar. A BUY order may be at most this
+      the best bid, whichever is higher. For a BUY market order, it is the worst price at which the order
+      could trade.
+    - `max_open_orders` and `max_open_amount` (lots) limit an owner's open orders per symbol: resting orders
+      with their hidden lots, and untriggered stop orders. Only the part of an incoming order that would stay
+      open counts. If nothing would stay open, these limits do not apply.
+    - `collar` (ticks) or `collar_bps` (basis points) sets a price collar. A BUY order may be at most this
       much above the reference price, and a SELL order at most this much below. With both, the narrower one
       applies. `collar_reference` says which price is the reference. Without a reference price, the collar
-      allows every price. A market order is compared with the worst price that it could reach.
+      allows every price. For a market order, the check uses the worst price at which it could trade.
     - `max_submissions` in each `interval` (nanoseconds of the engine's clock) limits the rate of `submit` and
       `replace`. Set both or neither.
 
-    For an order that waits for its stop price, the stop price is used instead of the best price and the last
-    price. So it is the reference price of the collar. The notional of a waiting order without a price is its
-    amount times the stop price. A triggered order is not checked again.
+    For an untriggered stop order, all checks use the stop price where they would otherwise use the best price
+    or the last price. So the stop price is the collar's reference price, and the notional of a stop order
+    without a limit price is its amount times its stop price. A triggered order is not checked again.
 
     Raises InvalidArgumentError unless each number is None or an int of at least 1. The collars can be 0.
 

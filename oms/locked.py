@@ -17,6 +17,7 @@ Invariants:
 - `acquired` is True if and only if `__enter__` has acquired the lock for the block.
 - When the block starts, the lock is held, and no other thread, task, or context has an open transaction. A
   batch may be in flight only if the block is entered to read.
+- In a block that is entered to read, no query applies a batch in flight. See admission.py.
 """
 
 from __future__ import annotations

@@ -56,10 +56,10 @@ class OrderManagement(Queries, Convertible):
     JournalError. A new OrderManagement loads its state from the journal. This takes O(n log n) for n
     stored orders and events.
 
-    With a `clock`, each event has the time at which its change was made. The clock is a function without
-    arguments that returns an integer from 0 to 2^63-1, in nanoseconds since 1970, such as `time.time_ns`.
-    Times never affect a result, so they can also go back. Copies, pickles, and snapshots do not contain the
-    clock.
+    With a `clock`, each event has a timestamp: the time at which its change was made. The clock is a function
+    without arguments that returns an integer from 0 to 2^63-1, in nanoseconds since 1970, such as
+    `time.time_ns`. Timestamps never affect a result, so the clock may even run backward. Copies, pickles, and
+    snapshots do not contain the clock.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -212,7 +212,7 @@ class OrderManagement(Queries, Convertible):
         table. This method is faster than calling `add_order` for each order, because it updates each book
         only once.
 
-        Each column is a list, a tuple, or a one-dimensional array. Its name is that of an Order field. A
+        Each column is a list, a tuple, or a one-dimensional array, and has the name of an Order field. A
         column of ids, amounts, or prices may contain the integers of another library, such as numpy. Sides
         can also be the strings "BUY" and "SELL". If all orders have the same symbol or side, a mapping can
         contain a single value instead of a column. For columns of decimal numbers, see `Instrument.orders`.

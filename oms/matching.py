@@ -46,8 +46,9 @@ class MatchingEngine(Limited):
     that arrived first is filled first. Each trade takes place at the price of the resting order.
 
     The side of a submission is the submitter's: a BUY submission buys, and rests as a bid. In queries, the
-    side is that of a trade, as in OrderManagement. So a resting BUY submission is in the SELL book, which
-    SELL trades fill. To query the book in which a submission rests, pass `side.opposite`.
+    side is the side of the trades that fill the book, as in OrderManagement. So a resting BUY submission is
+    in the SELL book, which SELL trades fill. To query the book in which a submission rests, pass
+    `side.opposite`.
 
     Amounts are in lots and prices in ticks. Order ids are ints of at most 256 bits, or strings. The
     submitters choose them. An id is free again when its order has been filled or canceled. If a method raises
@@ -56,8 +57,8 @@ class MatchingEngine(Limited):
     thread-safe.
 
     `self_trade_prevention` says what happens when two orders of the same owner would trade with each other.
-    `limits` are the limits of all orders. See `set_limits`. Raises InvalidArgumentError if an argument is
-    invalid.
+    `limits` are the risk limits for all orders. See `set_limits`. Raises InvalidArgumentError if an argument
+    is invalid.
 
     >>> from oms import MatchingEngine, Side
     >>> engine = MatchingEngine()
@@ -136,8 +137,8 @@ class MatchingEngine(Limited):
           the same event as the order that triggers them.
 
         Raises InvalidOrderError if an argument is invalid or contradicts another one, DuplicateOrderError if
-        an open order has this id, and LimitError if a limit or a kill switch rejects the order. Takes
-        O(log n) for an order that rests, and O(k log n) for k filled or triggered orders.
+        an open order has this id, and LimitError if a limit or a kill switch rejects the order. With n open
+        orders, it takes O(log n) for an order that rests, and O(k log n) for k filled or triggered orders.
 
         >>> engine = MatchingEngine()
         >>> engine.submit(1, "JPM", Side.SELL, 20, 101).resting
@@ -176,15 +177,15 @@ class MatchingEngine(Limited):
             return self._run(OrderSubmitted, order, lambda crossing: crossing.run(order))
 
     def replace(self, order_id: OrderId, *, amount: int | None = None, price: int | None = None) -> Execution:
-        """Replace an open order by one with another open amount (lots), another price (ticks), or both.
+        """Replace an open order by one that has a new open amount (lots), a new price (ticks), or both.
 
-        None keeps a value. The new order goes to the back of the queue at its price, even if nothing has
-        changed, and it may trade at once. It keeps the id, the other terms, and the amount that was filled.
-        An order that waits for its stop price goes on waiting. The `requested` amount of the execution is the
-        new open amount. To reduce an order without losing its place, use `reduce`.
+        None leaves a value unchanged. The new order goes to the back of the queue at its price, even if
+        nothing has changed, and it may trade at once. It keeps the id, the other terms, and the amount that
+        was filled. An order that waits for its stop price keeps waiting. The `requested` amount of the
+        execution is the new open amount. To reduce an order without losing its place, use `reduce`.
 
         Raises InvalidOrderError if an argument is invalid or if both are None, OrderNotFoundError if no open
-        order has this id, and LimitError as `submit` does. The cost is that of `submit`.
+        order has this id, and LimitError as `submit` does. This takes as long as `submit`.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101), engine.submit(2, "JPM", Side.BUY, 5, 99)
@@ -242,10 +243,10 @@ class MatchingEngine(Limited):
             return self._open_order(self._entry(order_id))
 
     def cancel(self, order_id: OrderId) -> OpenOrder:
-        """Cancel an open order, and return it as it was before.
+        """Cancel an open order, and return it as it was before the cancellation.
 
-        Raises InvalidOrderError if `order_id` is not an order id, and OrderNotFoundError if no open order has
-        it. O(log n).
+        Raises InvalidOrderError if `order_id` is not a valid order id, and OrderNotFoundError if no open
+        order has it. O(log n) for n open orders.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101)
@@ -271,7 +272,7 @@ class MatchingEngine(Limited):
 
         `side` is the submitters' side. The result is in order of arrival.
 
-        Raises InvalidOrderError if an argument is invalid. O(n + m log n) for m canceled orders.
+        Raises InvalidOrderError if an argument is invalid. O(n + m log n) for n open and m canceled orders.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101, owner="Ann")
@@ -289,9 +290,10 @@ class MatchingEngine(Limited):
         """Cancel the GTD orders that expire at `now` or before, and return their earlier states.
 
         `now` is in nanoseconds since 1970. The engine never reads a clock to decide when orders expire, so
-        the caller decides. Replays and simulations therefore have the same result in every run.
+        the caller decides. Replays and simulations therefore give the same result in every run.
 
-        Raises InvalidOrderError unless `now` is an int in 1..2^63-1. O(m log n) for m canceled orders.
+        Raises InvalidOrderError unless `now` is an int in 1..2^63-1. O(m log n) for n open and m canceled
+        orders.
 
         >>> engine = MatchingEngine()
         >>> end = 1_700_000_000_000_000_000
@@ -305,9 +307,9 @@ class MatchingEngine(Limited):
             return self._cancel(self._admitted().register.expired(now))
 
     def end_day(self, symbol: str | None = None) -> tuple[OpenOrder, ...]:
-        """Cancel the DAY orders of one symbol or of all symbols, and return their earlier states.
+        """Cancel the DAY orders of one symbol or of all symbols, and return the orders as they were.
 
-        Raises InvalidOrderError if the symbol is invalid. O(n + m log n) for m canceled orders.
+        Raises InvalidOrderError if the symbol is invalid. O(n + m log n) for n open and m canceled orders.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101, time_in_force=TimeInForce.DAY)
@@ -325,8 +327,8 @@ class MatchingEngine(Limited):
     def order(self, order_id: OrderId) -> OpenOrder:
         """Return an open order, with the amounts that are filled, open, and visible.
 
-        Raises InvalidOrderError if `order_id` is not an order id, and OrderNotFoundError if no open order has
-        it. O(1).
+        Raises InvalidOrderError if `order_id` is not a valid order id, and OrderNotFoundError if no open
+        order has it. O(1).
         """
         check_order_key(order_id)
         with self._lock:
@@ -350,7 +352,8 @@ class MatchingEngine(Limited):
         """Return the number and the visible amount (lots) of the orders ahead of an order at its price.
 
         Raises OrderNotFoundError if no open order has this id. Raises InvalidOrderError if `order_id` is not
-        an order id, or if the order waits for its stop price. O(k) for k orders ahead.
+        a valid order id, or if the order is a stop order that has not been triggered yet. O(k) for k orders
+        ahead.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101), engine.submit(2, "JPM", Side.SELL, 5, 101)

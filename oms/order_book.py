@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, repeat, takewhile
+from itertools import chain, islice, repeat, takewhile, tee
 from operator import attrgetter, itemgetter, neg
 
 from sortedcontainers import SortedList
@@ -67,7 +67,7 @@ class OrderBook:
         self.side = side
         self._sign = side.sign
         self._orders: dict[int, OrderRow] = {} if orders is None else orders
-        self._ladder: SortedList[int] = SortedList()  # the ranks of all levels
+        self._ladder: SortedList[int] = SortedList()  # the rank of each price level
         self.levels: dict[int, Level] = {}  # by rank; read-only for other classes
         self.best_rank = NO_RANK  # of the best level; read-only for other classes
         self._sums = PriceSums(self.levels)
@@ -94,8 +94,8 @@ class OrderBook:
     def rows_after(self, price: int, order_id: int) -> Iterator[OrderRow]:
         """Iterate over the fields of the orders behind a price and an id, best first. O(log n) to begin.
 
-        The price and the id are those of an order that rests or has rested here. The book must not change
-        during the iteration.
+        The price and the id belong to an order that rests or has rested here. The book must not change during
+        the iteration.
         """
         rank = self._sign * price
         level = self.levels.get(rank)
@@ -118,8 +118,9 @@ class OrderBook:
 
         The book must not change during the iteration.
         """
-        ranks = list(self._ranks(limit_price))
-        prices = ranks if self._sign == 1 else map(neg, ranks)
+        prices, ranks = tee(self._ranks(limit_price))  # lazy, because a query may stop early
+        if self._sign != 1:
+            prices = map(neg, prices)
         return zip(prices, map(_AMOUNT, map(self.levels.__getitem__, ranks)), strict=True)
 
     def best_price(self) -> int | None:
@@ -153,7 +154,7 @@ class OrderBook:
         return len(amounts), sum(amounts)
 
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """Return the best `levels` price levels, or all of them if `levels` is None. O(levels)."""
+        """Return the best `levels` price levels, or all if `levels` is None. O(k) for k returned levels."""
         return tuple(
             PriceLevel(self._sign * rank, level.amount, len(level.ids))
             for rank in self._ladder.islice(stop=levels)
@@ -180,6 +181,11 @@ class OrderBook:
             price = self.cached_price(amount)
             assert price is not None, "the cached sums cover the amount"
         return price
+
+    @property
+    def cached_levels(self) -> int:
+        """The number of best levels that the cached sums cover. O(1)."""
+        return self._sums.covered_levels
 
     def cache_sums(self, amount: int, most_levels: int) -> bool:
         """Extend the cached sums by up to `most_levels` levels, until they cover an amount.

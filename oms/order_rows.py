@@ -1,4 +1,4 @@
-"""Convert the arguments to `add_orders` to rows, and check them.
+"""Convert the arguments of `add_orders` to rows, and check them.
 
 The checks run over whole columns in C. Calling a Python function for each order would take longer than adding
 the orders to a book.
@@ -103,7 +103,7 @@ def sound_lists(columns: Mapping[Any, object]) -> list[list[Any]]:
 def as_lists(columns: Mapping[Any, object]) -> dict[str, list[Any]]:
     """Return the five columns as lists of equal length. A single symbol or side is repeated in each row.
 
-    Raises InvalidOrderError if the columns are not those of orders, or if their lengths differ.
+    Raises InvalidOrderError if the columns are not the fields of an Order, or if their lengths differ.
     """
     if set(columns) != set(Order._fields):
         raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))

@@ -208,7 +208,7 @@ def _owners(change: PlainChange) -> Owners:
 
 
 class _Plain(EngineEvent):
-    """A kind of plain changes. A plain change has the same event as its elementary changes."""
+    """A kind of plain changes. A plain change creates the same event as its elementary changes."""
 
     __slots__ = ()
 

@@ -66,7 +66,8 @@ class Position(NamedTuple):
     def profit(self, mark: Exact | None = None) -> Exact:
         """Return the total profit, realized + unrealized - fees, in ticks times lots.
 
-        It is equal to cash + amount x mark - fees. The rules for `mark` are those of `unrealized`. O(1).
+        The result is equal to cash + amount x mark - fees, where the amount is the position in lots. `mark`
+        works as in `unrealized`. O(1).
         """
         return _exact(self.realized + self.unrealized(mark) - self.fees)
 
@@ -74,9 +75,9 @@ class Position(NamedTuple):
 class ProfitPoint(NamedTuple):
     """The profits of one owner in one symbol after an event.
 
-    `sequence` and `time` are those of the event. `amount` is the position in lots, and `price` is the price
-    of the symbol's last fill in ticks. `unrealized` is the profit of the open lots at this price. `realized`,
-    `unrealized`, and `fees` are in ticks times lots. See Position.
+    `sequence` and `time` are the event's sequence number and timestamp. `amount` is the position in lots, and
+    `price` is the price of the symbol's last fill in ticks. `unrealized` is the profit of the open lots at
+    this price. `realized`, `unrealized`, and `fees` are in ticks times lots. See Position.
     """
 
     sequence: int

@@ -1,4 +1,4 @@
-"""What an incoming order would do: its worst price, and the amount that would rest."""
+"""A preview of an incoming order: its worst price, and the amount that would rest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CANCELS_INCOMING = frozenset({SelfTradePrevention.CANCEL_NEWEST, SelfTradePreve
 
 
 class Preview(NamedTuple):
-    """What an incoming order would do, without the stop orders that it could trigger.
+    """The effect that an incoming order would have, without the stop orders that it could trigger.
 
     `worst_price` (ticks) is the worst price at which the order could trade now, or None if it could not
     trade. `resting` lots would stay open. If that is more than 0, the order would also fill or cancel
@@ -63,6 +63,6 @@ def preview(books: EngineBooks, order: Submission) -> Preview:
 
 
 def posted_price(order: Submission, best: int) -> int | None:
-    """Return the price at which a post-only order rests that would trade at `best`, or None if it may not."""
+    """Return the price at which a post-only order that would trade at `best` rests, or None if it cannot."""
     price = best - order.side.sign
     return None if order.post_only is PostOnly.REJECT or not 1 <= price <= MAX_INT else price

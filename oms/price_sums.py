@@ -139,8 +139,8 @@ class PriceSums:
     def grow(self, levels: Iterable[int], amount: int) -> int:
         """Add rows until they cover `amount`, and return the amount that they cover.
 
-        `levels` are the ranks of all levels, best first. The result is less than `amount` only if the book
-        does not have enough liquidity.
+        `levels` contains the rank of each price level, best first (see the top of this file). The result is
+        less than `amount` only if the book does not have enough liquidity.
         """
         ranks, reach, offsets, corrections, covered = self._cache
         pending = sum(change for _, _, change, _ in corrections)
@@ -183,7 +183,7 @@ class PriceSums:
         self._cache = (ranks, reach, offsets, corrections[:start] + new + corrections[stop:], covered)
 
     def _check(self, levels: Iterable[int]) -> None:
-        """Assert every invariant. `levels` are the ranks of all levels, best first."""
+        """Assert every invariant. `levels` contains the rank of each price level, best first."""
         ranks, reach, offsets, corrections, covered = self._cache
         worst = ranks[-1]
         assert self.worst >= worst, "every change within the rows is reported"

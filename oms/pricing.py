@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _PIECE = 10_000
-"""The number of fills that are made in about a millisecond."""
+"""The number of fills that can be created in about a millisecond."""
 
 Filled = tuple[tuple[OrderFill, ...], int, int]
 """The fills (best first), their total amount, and their total price."""
@@ -95,7 +95,7 @@ def fill(book: Rows, requested: int, limit_price: int | None, *, allow_partial: 
 def _fills(rows: list[tuple[int, int, int]]) -> tuple[OrderFill, ...]:
     """Return the fills with these fields. O(k).
 
-    Other threads cannot run while `map` and `tuple` work, so many fills are made piece by piece.
+    Other threads cannot run while `map` and `tuple` work, so many fills are created piece by piece.
     """
     if len(rows) <= _PIECE:
         return tuple(map(new_fill, rows))

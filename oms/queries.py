@@ -1,4 +1,4 @@
-"""Queries about the books: prices, quotes, and depth. The side is always the side of a trade."""
+"""Queries about the books: prices, quotes, and depth. A side is always the side of a trade."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Queries(Facade):
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """Return the best `levels` price levels of a book, best first, or all of them if `levels` is None.
 
-        Raises InvalidOrderError if an argument is invalid. O(levels).
+        Raises InvalidOrderError if an argument is invalid. O(k) for k returned levels.
 
         >>> from oms import OrderManagement, Side
         >>> om = OrderManagement()
@@ -166,7 +166,7 @@ class Queries(Facade):
         None. The columns are `price` (ticks), `amount` (lots), `cumulative_amount` (lots), and
         `cumulative_price` (ticks times lots). You can pass the dict to a pandas or polars DataFrame.
 
-        Raises InvalidOrderError if an argument is invalid. O(levels).
+        Raises InvalidOrderError if an argument is invalid. O(k) for k rows.
 
         >>> from oms import OrderManagement, Side
         >>> om = OrderManagement()

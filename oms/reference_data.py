@@ -3,9 +3,9 @@
 An instrument never changes a price, an amount, or a sequence number, and setting one is not an event. It says
 what the integers in a symbol's books mean. So once it has been set, its sizes cannot change while orders rest
 in these books. `convert_orders` changes the sizes and the orders together. In a MatchingEngine, the sizes
-also cannot change after the symbol has traded, because the last price is in ticks.
+also cannot change after the symbol has traded, because the price of the last trade is stored in ticks.
 
-A transaction that sets an instrument also rolls it back. See savepoint.py.
+If a transaction sets an instrument and is rolled back, the instrument is rolled back too. See savepoint.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ReferenceData:
     """The methods that set and return instruments."""
 
     _ledger: Ledger
-    # These two are those of a MatchingEngine. Convertible has those of an OrderManagement.
+    # These are the two values for a MatchingEngine. Convertible has the values for an OrderManagement.
     _when_fixed = "while {0!r} has open orders or has traded"
     _how_to_resize = "before the first trade, cancel the open orders; after it, use a new MatchingEngine"
 
@@ -83,7 +83,7 @@ class ReferenceData:
         """Convert values of one kind to a dict of columns, in ticks and lots or in decimals.
 
         With `decimals`, prices, amounts, and totals are exact Decimals in the units of each symbol's
-        instrument. Without it, the result is that of `oms.to_columns(values, kind=kind)`.
+        instrument. Without it, the result is the same as for `oms.to_columns(values, kind=kind)`.
 
         Raises InvalidArgumentError in the same cases as `oms.to_columns`: for example, with `decimals`, if a
         symbol has no instrument. O(m) for m rows.
@@ -108,11 +108,12 @@ class ReferenceData:
         The first instrument of a symbol can be set at any time. After that, its tick size and lot size cannot
         change while orders of the symbol are resting, because their prices and amounts would change too. An
         OrderManagement has `convert_orders` for this case. In a MatchingEngine, the sizes also cannot change
-        while a stop order waits, or after the symbol's first trade, because the last price is in ticks.
+        while a stop order waits, or after the symbol's first trade, because the price of the last trade is
+        stored in ticks.
 
         Raises InvalidArgumentError if an argument is invalid, or if a size would change in one of these
-        cases. Raises JournalError if the journal cannot store instruments. O(s log s) for s instruments, and
-        in a MatchingEngine, O(n) more for n orders.
+        cases. Raises JournalError if the journal cannot store instruments. O(s log s) for s instruments, plus
+        O(n) for n orders in a MatchingEngine.
 
         >>> from oms import Instrument, OrderManagement, Side
         >>> om = OrderManagement()
@@ -153,7 +154,7 @@ class ReferenceData:
 
 
 class Convertible(ReferenceData):
-    """The method of OrderManagement that converts resting orders to other sizes."""
+    """The method of OrderManagement that converts resting orders to a different tick size or lot size."""
 
     _when_fixed = "while orders of {0!r} are resting"
     _how_to_resize = "convert them with convert_orders({!r}, instrument)"
@@ -161,9 +162,9 @@ class Convertible(ReferenceData):
     def convert_orders(self, symbol: str, instrument: Instrument, *, note: str | None = None) -> None:
         """Change the tick size and the lot size of a symbol, and convert its resting orders exactly.
 
-        Each order keeps its id, its decimal price, and its decimal amount. So the order of the queue does not
-        change. If orders are resting and a size changes, this is a transaction of two events with the note
-        `note`: OrdersRemoved with all orders of the symbol, and OrdersAdded with the converted orders. With a
+        Each order keeps its id, its decimal price, its decimal amount, and so its place in the queue. If
+        orders are resting and a size changes, this is a transaction of two events with the note `note`:
+        OrdersRemoved with all orders of the symbol, and OrdersAdded with the converted orders. With a
         journal, the orders and the instrument are stored together.
 
         Raises InvalidArgumentError if an argument is invalid, if the symbol has no instrument yet, or if a
@@ -216,7 +217,7 @@ def _sorted(instruments: Mapping[str, Instrument]) -> dict[str, Instrument]:
 
 
 def _resizes(before: Instrument, after: Instrument) -> bool:
-    """Return True if the tick or the lot has another value. "0.10" and "0.1" are the same value."""
+    """Return True if the tick size or lot size has a different value. "0.10" and "0.1" are the same."""
     return (before.tick, before.lot) != (after.tick, after.lot)
 
 
@@ -225,7 +226,7 @@ def _resting(books: Books, symbol: str) -> tuple[Order, ...]:
 
 
 def _converted(orders: Sequence[Order], before: Instrument, after: Instrument) -> tuple[Order, ...]:
-    """Return the orders in the ticks and lots of another instrument. Raises InvalidArgumentError."""
+    """Return the orders in the ticks and lots of `after`. Raises InvalidArgumentError."""
     ticks, lots = Fraction(before.tick) / Fraction(after.tick), Fraction(before.lot) / Fraction(after.lot)
     converted: list[Order] = []
     for order_id, symbol, side, amount, price in orders:

@@ -17,7 +17,8 @@ class Register:
     """The entries of all open orders, with indexes by id, by stop price, and by expiry.
 
     The books identify an order by its arrival number. So at the same price, the order that arrived first is
-    filled first. The indexes are derived from the entries.
+    filled first. The indexes are derived from the entries. In the docstrings of the methods, n is the number
+    of entries.
 
     >>> from oms.submission import Submission
     >>> register = Register([Entry(1, Submission("a", "JPM", Side.BUY, 20, 20), 20)])
@@ -61,7 +62,7 @@ class Register:
             self.deadlines.remove((expires, arrival))
 
     def remove_many(self, entries: Iterable[Entry]) -> None:
-        """Remove entries of orders that do not wait. O(m), or O(m log n) if they expire."""
+        """Remove m entries of orders that do not wait. O(m), or O(m log n) if the orders expire."""
         by_arrival, by_id = self.entries, self.arrivals
         for entry in entries:
             arrival, order = entry[0], entry[1]
@@ -85,7 +86,7 @@ class Register:
         return [self.entries[arrival] for arrival in sorted(arrivals)]
 
     def expired(self, now: int) -> list[Entry]:
-        """Return the orders that expire at `now` (ns since 1970) or before, in order of expiry. O(m)."""
+        """Return the m orders that expire at `now` (ns since 1970) or before, in order of expiry. O(m)."""
         arrivals: list[int] = []
         for expires, arrival in self.deadlines:
             if expires > now:

@@ -18,9 +18,9 @@ class Savepoint:
     `depth` is the number of enclosing transactions, and `events` the number of provisional events so far.
     `keep` is False for a what-if. `in_what_if` is True for a what-if and for any transaction inside one.
     `handle` refers to the object that will end the transaction. `concurrent` is True if other threads may
-    read the books while the journal stores the changes. `ended` is True if the `__exit__` method of the
-    handle has begun, or can no longer be called. `failed` is True if that method has raised an exception.
-    `committed` is True once the changes are final.
+    read the books while the journal stores the changes. `ended` is True if the handle's `__exit__` method has
+    started, or can no longer be called. `failed` is True if that method has raised an exception. `committed`
+    is True once the changes are final.
     """
 
     depth: int

@@ -1,8 +1,8 @@
 """The names that markets use for the two sides, and the books that they belong to.
 
 In `oms`, the side of an order is the side of the trades that fill it: BUY trades fill the BUY book, the asks.
-In the data of a market, the side is the submitter's: "buy" or 1 is an order to buy. A resting buy order is a
-bid, and bids are in the SELL book. So "buy", "B", "bid", and 1 all become Side.SELL.
+In market data, the side is the submitter's: "buy" or 1 is an order to buy. A resting buy order is a bid, and
+bids are in the SELL book. So "buy", "B", "bid", and 1 all become Side.SELL.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ASKS: list[str | int] = [*_spellings("sell", "ask", "s", "a"), -1]
 SUBMITTER_SIDES: Final[Mapping[str | int, Side]] = MappingProxyType(
     dict.fromkeys(_BIDS, Side.SELL) | dict.fromkeys(_ASKS, Side.BUY)
 )
-"""The book of a resting order by the side that a market's data gives it: bids are SELL, asks are BUY.
+"""The Side of a resting order for each name of its side in market data: bids are SELL, asks are BUY.
 
 The keys are "buy", "bid", "b", and 1 for bids, and "sell", "ask", "s", "a", and -1 for asks. Each word may
 also be capitalized or in upper case.
@@ -39,9 +39,9 @@ also be capitalized or in upper case.
 
 
 def as_sides(values: Sequence[object], sides: object) -> list[Side]:
-    """Return the side of each value of a column by a mapping. A Side stands for itself.
+    """Return the Side that a mapping assigns to each value in a column. A Side in the column is not changed.
 
-    Values are compared with their types, because Python takes True for 1, and Side.BUY for "BUY".
+    The type of a value must match too, because in Python, True equals 1, and Side.BUY equals "BUY".
 
     Raises InvalidArgumentError if `sides` is not a mapping to Side, and InvalidOrderError if the mapping does
     not contain a value. O(n).

@@ -5,13 +5,13 @@ fraction, so it is rarely equal to a decimal price: 20.40 is 20.3999999999999985
 20.40 * 100 therefore gives 2039. Three steps make the conversion of a float safe:
 
 1. Convert the float to a Fraction, which is exact.
-2. If the float is the nearest tick except for an error of a float, use this tick.
+2. If the float differs from the nearest tick only by a rounding error, use this tick.
 3. Otherwise, the caller decides: reject the number, or round it.
 
-Step 2 comes before any rounding, so "down" cannot lose a tick. Its tolerance is relative (1e-9), because the
-error of a float grows with the float. A relative tolerance alone would accept 1234567890.5 as a whole number.
-So one of two conditions must also be true: the difference is at most 1 % of the tick, or the float is the one
-that is nearest to the tick. The second condition is for large amounts with small lots. For example, the float
+Step 2 comes before any rounding, so "down" cannot lose a tick. Its tolerance is relative (1e-9), because a
+float's rounding error grows with its value. A relative tolerance alone would accept 1234567890.5 as a whole
+number. So one of two conditions must also be true: the difference is at most 1 % of the tick, or no other
+float is nearer to the tick. The second condition is for large amounts with small lots. For example, the float
 6667001.51382875 differs from this decimal number by 2 % of a lot of 0.00000001.
 """
 

@@ -42,7 +42,7 @@ PackedInstruments = tuple[tuple[str, dict[str, Any]], ...]
 PackedState = tuple[Any, ...]
 """The last sequence number, the next trade id, the books, the instruments, the extra, and a digest of these.
 
-The extra is what `Books.extra` returns. In a pickle of an earlier version, the instruments are missing.
+The extra is what `Books.extra` returns. A pickle from an earlier version does not contain the instruments.
 """
 
 
@@ -61,7 +61,7 @@ def pack(ledger: Ledger) -> PackedState:
 def unpack(state: Any, ledger: Ledger) -> None:
     """Load `state["books"]` into a ledger with empty books. O(n) for n orders.
 
-    Raises InvalidArgumentError if `pack` did not return this value, or if the state is that of another class.
+    Raises InvalidArgumentError if `pack` did not return this value, or if the state is of a different class.
     The books are then still empty.
     """
     if not _is_intact(state):

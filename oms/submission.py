@@ -27,7 +27,7 @@ OrderId: TypeAlias = int | str
 
 
 class TimeInForce(StrEnum):
-    """How long an order stays open.
+    """The rule for how long an order stays open.
 
     >>> TimeInForce.IOC
     <TimeInForce.IOC: 'IOC'>
@@ -47,7 +47,7 @@ class TimeInForce(StrEnum):
 
 
 class PostOnly(StrEnum):
-    """What happens to a post-only order that would trade at once."""
+    """The treatment of a post-only order that would trade at once."""
 
     REJECT = "REJECT"
     """The order is canceled."""
@@ -56,25 +56,25 @@ class PostOnly(StrEnum):
 
 
 class SelfTradePrevention(StrEnum):
-    """What happens when an incoming order would trade with a resting order of the same owner."""
+    """The treatment of an incoming and a resting order of the same owner that would trade with each other."""
 
     NONE = "NONE"
     """They trade with each other."""
     CANCEL_NEWEST = "CANCEL_NEWEST"
-    """The rest of the incoming order is canceled."""
+    """The unfilled amount of the incoming order is canceled."""
     CANCEL_OLDEST = "CANCEL_OLDEST"
     """The resting order is canceled, and the incoming order continues."""
     CANCEL_BOTH = "CANCEL_BOTH"
-    """The resting order and the rest of the incoming order are canceled."""
+    """The resting order and the unfilled amount of the incoming order are canceled."""
     DECREMENT = "DECREMENT"
     """Both are reduced by the smaller of the two amounts. An order that reaches 0 is canceled."""
 
 
 class CancelReason(StrEnum):
-    """Why a part of an order was canceled."""
+    """The reason why a part of an order was canceled."""
 
     NO_LIQUIDITY = "NO_LIQUIDITY"
-    """The order may not rest, and nothing more was available at its price or better."""
+    """The order is not allowed to rest, and nothing more was available at its price or better."""
     FILL_OR_KILL = "FILL_OR_KILL"
     """The whole amount was not available."""
     POST_ONLY = "POST_ONLY"
@@ -159,7 +159,7 @@ new_execution: Callable[[tuple[object, ...]], Execution] = partial(
 
 
 class EngineFill(NamedTuple):
-    """One fill, with both of its parties: the taker's order came in, and the maker's order rested.
+    """One fill, with both of its parties: the taker (incoming order) and the maker (resting order).
 
     `side` is the taker's. `amount` is in lots and `price` in ticks. The owner of an order can be None.
     """

@@ -1,4 +1,4 @@
-"""The best prices of a symbol's two books, and the indicators that are computed from them."""
+"""The best prices of a symbol's two books, and the spread, mid price, imbalance, and microprice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TopOfBook(NamedTuple):
     empty, its price is None and its amount is 0. The properties are then None, too, because each of them
     depends on both sides. The books may be crossed: then the bid is above the ask.
 
-    All numbers are exact. A number that need not be an integer is a Fraction. Use `float` to display it.
+    All numbers are exact. A number that is not always whole is a Fraction. Use `float` to display it.
 
     >>> top = TopOfBook("JPM", bid=19, ask=20, bid_amount=15, ask_amount=5)
     >>> top.spread, top.mid, top.imbalance, top.microprice
@@ -52,7 +52,7 @@ class TopOfBook(NamedTuple):
 
     @property
     def microprice(self) -> Fraction | None:
-        """The mid price weighted by the amounts, in ticks. It is near the side with the smaller amount.
+        """The mid price weighted by the amounts, in ticks. It is nearer to the side with the smaller amount.
 
         It is (bid * ask_amount + ask * bid_amount) / (bid_amount + ask_amount), the micro-price of Gatheral
         and Oomen, "Zero-intelligence realized variance estimation", Finance and Stochastics 14 (2010).

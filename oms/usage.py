@@ -1,12 +1,12 @@
 """The number of open orders and lots of each owner in each symbol, for the limits of a matching engine.
 
 The problem: a limit on the open amount must not add up all open orders at each submission. The sums must stay
-right when orders are filled, refilled, or canceled, and when changes are rolled back.
+correct when orders are filled, refilled, or canceled, and when changes are rolled back.
 
 What does not work: adding up the entries of the register. A trade that fills a part of an order changes the
 order's row in the book, but not its entry.
 
-The solution: the sums follow the elementary changes of the books, also when these are undone. A new entry
+The solution: the sums follow the elementary changes of the books, even when these are undone. A new entry
 adds its open amount, and a removed entry subtracts its open amount. An entry that replaces another one adds
 the difference of their totals. A trade subtracts its fills, and an undone trade adds them.
 
@@ -14,7 +14,7 @@ Invariants:
 
 - When an entry is added or removed, its row is in the book, unless the order waits or has just been filled.
   An order that has just been filled has no open lots.
-- When a trade is made or undone, the entries of all orders that it fills are in the register.
+- When a trade is applied or undone, the entries of all orders that it fills are in the register.
 - The sums are derived from the register and the rows, and can be recomputed at any time.
 """
 
@@ -36,7 +36,7 @@ Key: TypeAlias = tuple[str | None, str]
 class Usage:
     """The number and the total amount (lots) of the open orders of each owner in each symbol.
 
-    `entries` are those of the register, by arrival number, and `rows` are the resting orders of the books.
+    `entries` contains the register's entries by arrival number, and `rows` the resting orders of the books.
     """
 
     __slots__ = ("_entries", "_rows", "sums")

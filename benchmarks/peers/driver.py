@@ -38,7 +38,7 @@ class Driver:
         raise NotImplementedError
 
     def replace(self, order_id: int, bid: bool, amount: int, price: int) -> None:
-        """Replace a resting order by one with another amount and price, which goes to the back of the queue.
+        """Replace a resting order by one with a new amount and price, which goes to the back of the queue.
 
         Without a call for that in the library, the order is removed and added again.
         """

@@ -100,7 +100,7 @@ class OneTooMany(Bare):
 
 
 class LosesItsPlace(Bare):
-    """A driver that moves the remainder of a partially filled order to another price."""
+    """A driver that moves the remainder of a partially filled order to a different price."""
 
     def trade(self, buy: bool, amount: int) -> Any:
         fills = super().trade(buy, amount)

@@ -15,7 +15,7 @@ class AccessLog:
     """An observer that logs each observation to the `oms.api.access` logger, at the level INFO.
 
     The values are also attributes of the log record: `event`, `method`, `route`, `status`, `duration_ms`,
-    `key_name`, and `sequence`. So a formatter, such as that of the JSON lines, can use them.
+    `key_name`, and `sequence`. So a formatter, such as JsonFormatter, can use them.
     """
 
     def observe(self, observation: Observation) -> None:

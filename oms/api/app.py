@@ -21,7 +21,7 @@ from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.engine.submissions import Submissions
 from oms.api.engine.transactions import EngineTransactions
 from oms.api.feed import BookFeed, Tape
-from oms.api.first_responses import FirstResponses, restore
+from oms.api.first_responses import FirstResponses
 from oms.api.group import Groups
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
@@ -37,6 +37,7 @@ from oms.api.past import Past
 from oms.api.problems import ProblemError, RejectionLog, problem_response
 from oms.api.questions import Questions
 from oms.api.recent import RecentEvents
+from oms.api.restoring import restore
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.sessions import Sessions
@@ -45,7 +46,13 @@ from oms.api.stream import Streams
 from oms.api.transactions import BulkChanges, Transactions
 from oms.api.turns import Turns
 from oms.api.what_if import WhatIf, WhatIfs
-from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, SHARD_HEADER
+from oms.contract import (
+    IDEMPOTENCY_KEY_HEADER,
+    LAG_HEADERS,
+    REPLAYED_HEADER,
+    ROLE_HEADER,
+    SHARD_HEADER,
+)
 from oms.journal import Archive
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
@@ -57,9 +64,9 @@ def create_router(om: OrderManagement | MatchingEngine, settings: Settings | Non
     """Return a router with all endpoints, to include in your own application.
 
     The router enforces only the limits in `settings`. Your application must check API keys, hosts, and
-    origins itself, so each request is the operator's. If `om` has a journal, this function restores the
-    idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for n events in the
-    journal.
+    origins itself. The router treats each request as a request from the operator. If `om` has a journal, this
+    function restores the idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for
+    n events in the journal.
     """
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
@@ -158,7 +165,7 @@ def create_app(
 ) -> FastAPI:
     """Return an application that serves `om`. The default is a new OrderManagement without a journal.
 
-    The application of a MatchingEngine has other endpoints for orders, because these orders can trade. By
+    The application of a MatchingEngine has different endpoints for orders, because these orders can trade. By
     default, the API key comes from the OMS_API_KEY environment variable, if set. Raise InvalidArgumentError
     if uvicorn or gunicorn was started with several workers, because each worker would have its own books.
     Raise the same error if the file of keys is invalid, or if a key has an owner and `om` is not a
@@ -227,7 +234,14 @@ def allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", IDEMPOTENCY_KEY_HEADER],
-        expose_headers=["Location", "Retry-After", REPLAYED_HEADER, SHARD_HEADER],
+        expose_headers=[
+            "Location",
+            "Retry-After",
+            REPLAYED_HEADER,
+            SHARD_HEADER,
+            ROLE_HEADER,
+            *LAG_HEADERS,
+        ],
     )
 
 

@@ -19,13 +19,13 @@ The solution.
 - The Host must be an IP address or an allowed name. An attacker's domain name is neither.
 
 Invariants:
-- Key comparison takes constant time, and the key never appears in a log or response. Each key is compared.
+- Key comparison takes constant time, and covers all valid keys. A key never appears in a log or response.
 - A session has the access and the owner of the key that opened it, and ends when this key is removed.
 - A read-only key changes no book.
 - A session cookie cannot be used to open another session.
-- GET /health and the page's own files need no key, because they contain no data.
-- GET /ready needs no key either. Without a key, it does not say how many orders and events there are, or why
-  the service is not ready. A wrong key is rejected here too.
+- GET /health and the page's own files do not need a key, because they do not contain data.
+- GET /ready does not need a key either. Without a key, it does not say how many orders and events there are,
+  or why the service is not ready. A wrong key is rejected here too.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Guard:
             await self._app(scope, receive, send)
 
     def _check(self, request: HTTPConnection) -> ApiKey | None:
-        """Return the request's key, or None if it needs no key. Raise ProblemError if it is rejected."""
+        """Return the request's key, or None if no key is needed. Raise ProblemError to reject the request."""
         method = request.scope.get("method", "CONNECT")  # a stream is checked like a write request
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
@@ -118,7 +118,7 @@ class Guard:
         return key
 
     def _key_of(self, request: HTTPConnection) -> tuple[ApiKey | None, bool]:
-        """Return the request's valid key, or None, and True if it is that of a session. O(n) for n keys."""
+        """Return the request's valid key, or None, and True if it comes from a session. O(n) for n keys."""
         self._keys.refresh()
         candidate = bearer(request)
         key = None if candidate is None else self._keys.find(candidate)

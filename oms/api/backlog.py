@@ -1,12 +1,12 @@
-"""The events that streams have not sent yet, and the text of each event, made once for all streams.
+"""The events that streams have not sent yet, and the text of each event, created once for all streams.
 
-The problem: a client may be slow or disconnected, but the books must never wait for it. The text of a trade
-with 30,000 fills takes 100 ms to make. With 50 streams, the event loop must not make it 50 times, nor even
-once.
+The problem: a client may be slow or disconnected, but the books must never wait for it. Creating the text of
+a trade with 30,000 fills takes 100 ms. With 50 streams, the event loop must not create this text 50 times,
+nor even once.
 
-The solution: all streams share one subscriber, which runs with the books' lock held. It creates one notice
-of the event, appends it to the backlog of each stream, and wakes each event loop once. The first stream
-that needs the text has it made, by a worker thread if the event is large. The other streams wait for the
+The solution: all streams share one subscriber, which runs with the books' lock held. It creates one notice of
+the event, appends it to the backlog of each stream, and wakes each event loop once. The first stream that
+needs the text starts its creation, in a worker thread if the event is large. The other streams wait for the
 same text. Only the number of the previous message differs between streams, so it is added to the text last.
 
 Invariants:
@@ -40,7 +40,7 @@ CATCHING_UP = 10
 
 
 class Notice:
-    """An event, what the books told about it when it was published, and its texts."""
+    """An event, details that were read from the books when it was published, and its texts."""
 
     def __init__(self, event: Event, details: Any = None) -> None:
         self.event = event
@@ -51,9 +51,9 @@ class Notice:
     def text(
         self, key: Hashable, make: Callable[[], Message | None], executor: Executor | None
     ) -> Future[Text | None]:
-        """Return the text for all streams with this key, which is None if the event does not concern them.
+        """Return the text for all streams with this key, or None if they do not get the event.
 
-        The first call has the text made, by `executor` or, if it is None, at once.
+        The first call creates the text: in `executor`, or before it returns if `executor` is None.
         """
         future = self._texts.get(key)
         if future is None:
@@ -76,7 +76,7 @@ class Text:
         self._latest = (-1, "")
 
     def after(self, previous: int) -> str:
-        """Return the whole text. `previous` is usually the same for all streams, so the text is kept."""
+        """Return the whole text. `previous` is usually the same for all streams, so the text is cached."""
         latest = self._latest
         if latest[0] != previous:
             self._latest = latest = previous, f"{self._head}{json_text(previous)}{self._tail}"
@@ -96,7 +96,7 @@ class Part(NamedTuple):
 
 
 class Snapshot(Protocol):
-    """The state of the books when the snapshot was created. It subscribes to the books."""
+    """The state of the books when the snapshot was created. A snapshot subscribes to the books."""
 
     def __call__(self, event: Event) -> object:
         """Note that an event has changed the books. O(1)."""
@@ -133,7 +133,7 @@ class Backlog:
         self._not_empty = asyncio.Event()
 
     def begin(self, snapshot: Snapshot) -> None:
-        """Begin with a snapshot of the present state. The caller holds the books' lock."""
+        """Begin with a snapshot of the current state. The caller holds the books' lock."""
         self.snapshot = snapshot
         self._waiting.clear()
         self._is_full = False
@@ -173,7 +173,7 @@ class Backlog:
 
 
 class Readers(Follower):
-    """The backlogs of all open streams. It subscribes to the books, and is thread-safe."""
+    """A thread-safe collection of all open streams' backlogs, which subscribes to the books."""
 
     def __init__(self, books: Facade, source: Source) -> None:
         super().__init__(books)
@@ -194,24 +194,24 @@ class Readers(Follower):
                 self._backlogs = (*self._backlogs, backlog)
 
     def remove(self, backlog: Backlog) -> None:
-        """Append no more events to a backlog until it is added again. O(n) for n backlogs."""
+        """Stop appending events to a backlog until it is added again. O(n) for n backlogs."""
         with self._lock:
             self._backlogs = tuple(each for each in self._backlogs if each is not backlog)
 
     def close(self, backlog: Backlog) -> None:
-        """Append no more events to a backlog, even if another thread is about to add it. O(n)."""
+        """Stop appending events to one of n backlogs, even if another thread is about to add it. O(n)."""
         backlog.is_closed = True
         self.remove(backlog)
 
     def __call__(self, event: Event) -> None:
-        """Append an event to every backlog. If an event before it is missing, end all backlogs. O(n)."""
+        """Append an event to all n backlogs. If an earlier event is missing, end all backlogs. O(n)."""
         if event.sequence > self._sequence + 1:
             self._build()
             self._sequence = event.sequence - 1
         super().__call__(event)
 
     def _apply(self, event: Event) -> None:
-        """Append an event to every backlog. O(n) for n backlogs, in addition to the notice."""
+        """Append an event to every backlog. O(n) for n backlogs, plus the time to create the notice."""
         backlogs = self._backlogs
         if not backlogs:
             return

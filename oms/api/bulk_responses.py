@@ -1,7 +1,7 @@
 """Models of the responses to lists of orders, transactions, and what-ifs, for the OpenAPI document.
 
-A result has the fields of the response to the same change as a single request, and an answer those of the
-response to the same query.
+A result has the same fields as the response to a single request that makes the same change. An answer has the
+same fields as the response to the same query.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, RootModel
 
-from oms.api.engine.response_models import CanceledOrders, ChangedOpenOrder, ExecutedOrder
-from oms.api.integers import Integer
-from oms.api.response_models import (
-    STRICT,
+from oms.api.answer_models import (
     AvailableResponse,
     BestPriceResponse,
     BudgetResponse,
-    ChangedOrder,
     CountResponse,
     CurveResponse,
     DepthResponse,
@@ -25,10 +21,11 @@ from oms.api.response_models import (
     PricesResponse,
     QuoteResponse,
     SymbolsResponse,
-    Time,
-    TradeResponse,
     WithinResponse,
 )
+from oms.api.engine.response_models import CanceledOrders, ChangedOpenOrder, ExecutedOrder
+from oms.api.integers import Integer
+from oms.api.response_models import STRICT, ChangedOrder, Time, TradeResponse
 
 __all__ = [
     "AddedOrders",
@@ -85,13 +82,13 @@ class ExecutionResult(_Result, ExecutedOrder):
 
 
 class OpenOrderResult(_Result, ChangedOpenOrder):
-    """The reduced order, or the canceled order as it was before."""
+    """The reduced order, or the canceled order as it was before the cancellation."""
 
     verb: Literal["reduce", "cancel"]
 
 
 class CanceledResult(_Result, CanceledOrders):
-    """The canceled orders, as they were before."""
+    """The canceled orders, as they were before the cancellation."""
 
     verb: Literal["cancel_all"]
 
@@ -109,13 +106,13 @@ class _Transaction(BaseModel):
 
 
 class TransactionResponse(_Transaction):
-    """The results of all verbs, in order. The sequence number and the time are those of the last event."""
+    """The results of all verbs, in order. The sequence number and the time come from the last event."""
 
     results: _Results
 
 
 class EngineTransactionResponse(_Transaction):
-    """The results of all verbs, in order. The sequence number and the time are those of the last event."""
+    """The results of all verbs, in order. The sequence number and the time come from the last event."""
 
     results: _EngineResults
 
@@ -211,12 +208,12 @@ class _WhatIf(BaseModel):
 
 
 class WhatIfResponse(_WhatIf):
-    """What the verbs would return, and the answers to all questions, in order. Nothing has changed."""
+    """The results of the verbs and the answers to all questions, in order. Nothing has changed."""
 
     results: _Results
 
 
 class EngineWhatIfResponse(_WhatIf):
-    """What the verbs would return, and the answers to all questions, in order. Nothing has changed."""
+    """The results of the verbs and the answers to all questions, in order. Nothing has changed."""
 
     results: _EngineResults

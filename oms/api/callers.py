@@ -1,4 +1,4 @@
-"""Who sends a request: the API key's name, its access, and its owner of orders in a MatchingEngine."""
+"""The sender of a request: the API key's name, its access, and its owner of orders in a MatchingEngine."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def set_caller(scope: Scope, caller: Caller) -> None:
 
 
 def caller_in(scope: Scope) -> Caller | None:
-    """Return the caller of a request, or None if the service needs no key or has rejected the key."""
+    """Return a request's caller, or None if the service does not need a key or has rejected the key."""
     caller: Caller | None = scope.get(_CALLER)
     return caller
 
@@ -79,7 +79,7 @@ def is_anonymous(request: HTTPConnection) -> bool:
 
 
 def owner_of(request: HTTPConnection) -> str | None:
-    """Return the owner of the request's API key. None is the operator, or a service without keys."""
+    """Return the owner of the request's API key. None means the operator, or a service without keys."""
     caller = caller_in(request.scope)
     return None if caller is None else caller.owner
 

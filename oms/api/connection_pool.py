@@ -49,7 +49,7 @@ _LOG = logging.getLogger("oms.api")
 
 
 class Pooled(Protocol):
-    """A connection as its pool sees it."""
+    """The part of a connection that its pool uses."""
 
     @property
     def connections(self) -> Sized:
@@ -114,9 +114,10 @@ class PoolConfig(uvicorn.Config):
 
 
 def most_connections(wanted: int | None) -> int:
-    """Return the maximum number of open connections. None is 1,000, or less if the process may not open more.
+    """Return the maximum number of open connections: `wanted`, or the default if `wanted` is None.
 
-    Raise InvalidArgumentError if the process may not open enough files.
+    The default is 1,000, or fewer if the limit of open files is lower. Raise InvalidArgumentError if `wanted`
+    is invalid, or if the limit of open files is too low.
     """
     files = _most_files()
     most = files - _OTHER_DESCRIPTORS

@@ -37,7 +37,7 @@ A head may be longer by up to one slice.
 
 
 def _response(status: HTTPStatus) -> bytes:
-    """Return a response without a body. Clients treat it like the response of a gateway, and retry."""
+    """Return a response without a body. Clients treat it like a gateway's response, and retry."""
     lines = [f"HTTP/1.1 {status} {status.phrase}", "Connection: close", "Content-Length: 0", "", ""]
     return "\r\n".join(lines).encode()
 
@@ -59,7 +59,7 @@ class ReadCheck:
         self._is_stopping = False  # True if the server is shutting down
 
     def start(self) -> None:
-        """Start to check, because the client is slow to read."""
+        """Start the checks, because the client is slow to read."""
         if not self._is_stopping:
             self._check_later(_READ_SECONDS, _LEAST_READ)
 
@@ -74,13 +74,13 @@ class ReadCheck:
         self._check_later(_STOP_SECONDS, 1)
 
     def end(self) -> None:
-        """Check no more."""
+        """Stop checking."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _check_later(self, seconds: float, least: int) -> None:
-        """Check after `seconds` that the client has read at least `least` bytes, and so on."""
+        """Check that the client reads at least `least` bytes in each period of `seconds`."""
         self.end()
         unread = self._transport.get_write_buffer_size()
         loop = asyncio.get_running_loop()
@@ -93,7 +93,7 @@ class ReadCheck:
 
 
 class _Flow(FlowControl):
-    """Flow control that reads nothing while the client's next requests are already in memory.
+    """Flow control that stops reading from the socket while pipelined requests are still in memory.
 
     The original class resumes reading whenever the application asks for a request's body. A client that sends
     requests without reading the responses would fill the memory.
@@ -136,7 +136,7 @@ class HttpConnection(H11Protocol):
         self._pool.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection from the pool."""
         self._leave_pool()
         super().connection_lost(exc)
 
@@ -146,12 +146,12 @@ class HttpConnection(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def shutdown(self) -> None:
-        """Finish the open request, but only if its client does not keep the server waiting."""
+        """Finish the open request, unless its client keeps the server waiting."""
         super().shutdown()
         self._read_check.shut_down()
 
     def end(self) -> None:
-        """Close the connection at once. Nothing that the application sends is written any more."""
+        """Close the connection at once. Anything that the application sends after this is discarded."""
         self.connections.discard(self)
         self._leave_pool()
         self.transport.abort()
@@ -159,7 +159,7 @@ class HttpConnection(H11Protocol):
     def reject(self) -> None:
         """Close the connection at once, with a 503 if no response has begun.
 
-        An idle client gets no response, because it could take this for the response to its next request.
+        An idle client gets no response, because it could mistake this for the response to its next request.
         """
         if self._request is None or not self._request.response_started:
             self.transport.write(_UNAVAILABLE)
@@ -260,7 +260,7 @@ class StreamConnection(WebSocketsSansIOProtocol):
         self._read_check = ReadCheck(self.transport, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """End the checks of the connection."""
         self._read_check.end()
         super().connection_lost(exc)
 

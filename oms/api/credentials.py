@@ -1,4 +1,4 @@
-"""What a request sends to prove who sends it: an API key in a header, or the cookie of a session."""
+"""The credentials of a request: an API key in a header, or the cookie of a session."""
 
 from __future__ import annotations
 

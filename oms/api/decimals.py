@@ -1,7 +1,7 @@
 """Decimals in responses: with `decimals=true`, each object also contains its numbers as decimal strings.
 
 An object with prices, amounts, or totals gets a field `decimals`. This field is an object with the same names
-and the exact decimal values, according to the symbol's instrument. The integers stay as they are.
+and the exact decimal values, according to the symbol's instrument. The integers do not change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from fastapi import Response
 
-from oms.api.request_models import DecimalsQuery
+from oms.api.query_models import DecimalsQuery
 from oms.api.response_models import json_response
 from oms.facade import Facade
 from oms.instrument import TICKS_AND_LOTS, Instrument
@@ -47,7 +47,7 @@ def responding(om: Facade, endpoint: Callable[..., dict[str, Any]]) -> Callable[
     """Return an endpoint that responds with the content that `endpoint` returns, as JSON.
 
     If the query asks for decimals, they are added. The content and the instruments then come from the same
-    state of the books. If instruments change during the first attempts, the last one holds the lock.
+    state of the books. If instruments change during the first attempts, the last attempt holds the lock.
     """
 
     @wraps(endpoint)
@@ -73,9 +73,9 @@ def responding(om: Facade, endpoint: Callable[..., dict[str, Any]]) -> Callable[
 def with_decimals(
     content: Mapping[str, Any], instruments: Mapping[str, Instrument], symbol: str | None = None
 ) -> dict[str, Any]:
-    """Return a JSON object with decimals, also in the objects that it contains.
+    """Return a JSON object with decimals. The objects that it contains get decimals too.
 
-    `symbol` is the symbol of an object without a field `symbol`. O(n) for n fields.
+    `symbol` applies to an object without a field `symbol`. O(n) for n fields.
 
     >>> with_decimals({"symbol": "JPM", "amount": 20, "price": 2025}, {"JPM": Instrument("0.01", "10")})
     {'symbol': 'JPM', 'amount': 20, 'price': 2025, 'decimals': {'amount': '200', 'price': '20.25'}}

@@ -28,7 +28,7 @@ class Feed(Protocol):
     """The content of a stream. `viewer` is the owner of the stream's API key, or None."""
 
     def snapshot(self, symbol: str | None, viewer: str | None) -> Snapshot:
-        """Return a snapshot of the present state. The caller holds the lock. O(1)."""
+        """Return a snapshot of the current state. The caller holds the lock. O(1)."""
         ...
 
     def notice(self, event: Event) -> Notice:
@@ -36,7 +36,7 @@ class Feed(Protocol):
         ...
 
     def weight(self, event: Event) -> int:
-        """Return about how many orders and fills the message about the event contains. O(1)."""
+        """Return the approximate number of orders and fills in the message about the event. O(1)."""
         ...
 
     def key(self, notice: Notice, symbol: str | None, viewer: str | None) -> Hashable:
@@ -49,7 +49,7 @@ class Feed(Protocol):
 
 
 class BookFeed:
-    """The stream of an OrderManagement: all orders, and every change. It subscribes to the books."""
+    """The stream of an OrderManagement: all orders, and every change. A BookFeed subscribes to the books."""
 
     def __init__(self, om: OrderManagement, tape: Tape) -> None:
         self._om = om
@@ -78,7 +78,7 @@ class BookFeed:
                 return 1
 
     def key(self, notice: Notice, symbol: str | None, viewer: str | None) -> Hashable:
-        """Return the symbol if the event touches several. See Feed."""
+        """Return the symbol if the event touches several symbols. See Feed."""
         del viewer
         return symbol if notice.symbol is None else None
 
@@ -112,7 +112,7 @@ class _BookSnapshot:
 
 
 class Tape(LastTrades[TradePlaced]):
-    """The last trades. A tape subscribes to the books."""
+    """A tape of the most recent trades, which subscribes to the books' events."""
 
     def __call__(self, event: Event) -> None:
         """Record a trade and ignore other events. O(1)."""
@@ -123,7 +123,7 @@ class Tape(LastTrades[TradePlaced]):
 def message_of(event: Event, previous: int, symbol: str | None = None) -> dict[str, object] | None:
     """Return the message about an event, or None if the event does not concern the symbol.
 
-    `previous` is the sequence number of the message before it. Without a symbol, every event has a message.
+    `previous` is the sequence number of the previous message. Without a symbol, every event has a message.
     """
     change = MESSAGES[type(event)](event, symbol)
     if change is None:
@@ -139,7 +139,7 @@ def message_of(event: Event, previous: int, symbol: str | None = None) -> dict[s
 
 
 def trade_json(event: TradePlaced) -> dict[str, Any]:
-    """Return a trade as a JSON object, with the sequence number and the time of its event."""
+    """Return a trade as a JSON object, with its event's sequence number and timestamp."""
     return {"sequence": event.sequence, "time": event.time, **to_json(event.trade)}
 
 

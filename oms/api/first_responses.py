@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from oms.api.batches import FORMAT, MARK, Batch, note_of
-from oms.api.engine.results import Canceled, Executed, Reduced, canceled_orders, reduced_order
+from oms.api.batches import Batch, note_fields, note_of
+from oms.api.event_subjects import RESPONSE_SUBJECTS
 from oms.api.subjects import Added, Single, Subject, from_reply, without_event
-from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import DuplicateOrderError
-from oms.events import (
-    Event,
-    OrderAdded,
-    OrderAmended,
-    OrderRemoved,
-    OrdersAdded,
-    OrdersRemoved,
-    TradePlaced,
-)
+from oms.events import Event, OrderAdded, OrdersAdded
 from oms.facade import Facade
-from oms.journal import ReplyKeeper
+from oms.journal.extracts import ExtractKeeper
 from oms.models import Order
 
-__all__ = [
-    "FirstResponse",
-    "FirstResponses",
-    "RESPONSE_SUBJECTS",
-    "note_fields",
-    "request_fields",
-    "restore",
-    "to_note",
-    "to_reply",
-]
+__all__ = ["FirstResponse", "FirstResponses", "request_fields", "to_note", "to_reply"]
 
 _REPLY_FIELDS = {"key", "request", "sequence", "own"}
 
@@ -41,9 +22,9 @@ _REPLY_FIELDS = {"key", "request", "sequence", "own"}
 class FirstResponse(NamedTuple):
     """The content of the original response to a change request.
 
-    `sequence` and `time` are those of the event. `subject` is the order or trade in the response. `digest` is
-    the request's digest, or None if the request had no key. `made_change` is False if the request repeated an
-    earlier `POST /orders` with a new key.
+    `sequence` and `time` are the event's sequence number and timestamp. `subject` is the order or trade in
+    the response. `digest` is the request's digest, or None if the request had no key. `made_change` is False
+    if the request repeated an earlier `POST /orders` with a new key.
     """
 
     sequence: int
@@ -87,25 +68,6 @@ def _owner_field(owner: str | None) -> dict[str, object]:
     return {} if owner is None else {"owner": owner}
 
 
-def restore(om: Facade, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
-    """Pass the journal's events to `responses` and the subscribers, then subscribe them to new events.
-
-    Also add the journal's replies to `responses`. A reply is the response to a request that created no event.
-    Raise JournalError if the journal cannot be read. O(n) for n events.
-    """
-    everyone: tuple[Callable[[Event], object], ...] = (responses, *subscribers)
-    with om.locked():  # so that no event is published between the replay and the subscriptions
-        for event in om.journal.history() if om.journal is not None else ():
-            for subscriber in everyone:
-                subscriber(event)
-        if isinstance(om.journal, ReplyKeeper):
-            for reply in om.journal.replies():
-                responses.record_reply(reply)
-        for subscriber in everyone:
-            om.subscribe(subscriber)
-        responses.sequence = om.last_sequence
-
-
 class FirstResponses:
     """The original response to each change, to return on a retry. Responses are never deleted.
 
@@ -113,8 +75,9 @@ class FirstResponses:
     the ids of orders that other code in the process adds, because order ids cannot be reused. Those ids have
     no response.
 
-    `sequence` is the number of the last recorded event. If an exception is raised between a change and its
-    event's publication, subscribers miss that event. `begin_group` reads missed events from the journal.
+    `sequence` is the sequence number of the last recorded event. If an exception is raised between a change
+    and its event's publication, subscribers miss that event. `begin_group` reads missed events from the
+    journal.
     """
 
     def __init__(self) -> None:
@@ -126,6 +89,7 @@ class FirstResponses:
         self._by_key: dict[tuple[str | None, str], FirstResponse] = {}  # by the owner and the key
         self._restored_replies: set[tuple[str | None, str]] = set()
         self._batch: Batch | None = None  # the transaction whose events are being recorded
+        self._before_batch: int | None = None  # the last event before this transaction, unless one was missed
 
     def __call__(self, event: Event) -> None:
         """Record an event. O(1), or O(m) for an event that adds m orders."""
@@ -139,13 +103,20 @@ class FirstResponses:
             first = FirstResponse(event.sequence, subject, note.get("request"), time=event.time)
             self.record(key, first, note.get("owner"))
         if event.sequence == self.sequence + 1:  # otherwise, an event was missed: see `begin_group`
+            if self._batch is None:
+                self._before_batch = None
+            elif self._before_batch is None:
+                self._before_batch = self.sequence
             self.sequence = event.sequence
         self._last = event.sequence, event.time
         if note and self._of_group is not None:
             self._of_group[event.sequence] = event
 
     def _record_orders(self, event: OrderAdded | OrdersAdded, note: dict[str, Any]) -> None:
-        """Record the ids of new orders. They have no response if another request cannot be the same."""
+        """Record the ids of new orders.
+
+        Record the response, too, unless other code or a transaction has added the orders.
+        """
         subject = RESPONSE_SUBJECTS[type(event)](event)
         response = None
         if note and "verb" not in note and subject is not None:
@@ -169,20 +140,23 @@ class FirstResponses:
     def begin_group(self, om: Facade) -> int:
         """Record missed events from the journal, and return the last sequence number.
 
-        Call this at the start of the transaction of a group of requests. Raise JournalError if the journal
-        cannot be read. O(1) if no event was missed, otherwise O(n) for n events in the journal.
+        Call this at the start of a group's transaction. Raise JournalError if the journal cannot be read.
+        O(1) if no event was missed, otherwise O(n) for n events in the journal.
         """
         last_sequence = self.catch_up(om)
         self._of_group, self._before_group = {}, self._last
         return last_sequence
 
     def catch_up(self, om: Facade) -> int:
-        """Do the same as `begin_group` at the start of a what-if, which belongs to no group."""
+        """Do the same as `begin_group` at the start of a what-if, which does not belong to a group."""
         last_sequence = om.last_sequence
         if om.journal is not None and self.sequence < last_sequence:
+            # A transaction of which only a part is recorded is read from its first event.
+            last = self.sequence if self._before_batch is None else self._before_batch
             self._batch = None
-            for event in om.journal.history():  # not `read`, which omits dropped events
-                if event.sequence > self.sequence:
+            is_complete = isinstance(om.journal, ExtractKeeper)  # otherwise, `read` omits dropped events
+            for event in om.journal.read(last + 1) if is_complete else om.journal.history():
+                if event.sequence > last:
                     self(event)
             self.sequence = last_sequence
         return last_sequence
@@ -195,7 +169,7 @@ class FirstResponses:
         return (self._of_group or {}).get(sequence)
 
     def time_of(self, sequence: int) -> int | None:
-        """Return the time of an event of the current group, or of the last event before it.
+        """Return the timestamp of an event in the current group, or of the last event before the group.
 
         Return None for any other number.
         """
@@ -203,7 +177,7 @@ class FirstResponses:
         return dict([self._before_group]).get(sequence) if event is None else event.time
 
     def record(self, key: str, response: FirstResponse, owner: str | None = None) -> None:
-        """Record the response for a key of an owner, unless it already has one. Replace a restored reply."""
+        """Record the response for an owner's key, unless the key has a response. Replace a restored reply."""
         name = owner, key
         if name in self._restored_replies:
             self._by_key[name] = response
@@ -212,12 +186,12 @@ class FirstResponses:
             self._by_key.setdefault(name, response)
 
     def record_reply(self, reply: str) -> None:
-        """Record a reply of `to_reply` from the journal, unless an event has its key. Ignore other strings.
+        """Record a reply from the journal, unless an event has its key. Ignore strings not from `to_reply`.
 
-        A key has two entries in the journal only if the process was interrupted between storing a reply and
-        sending the response, and a retry then stored an event or another reply. The client never received the
-        first reply, so the later entry is the valid one. This does not depend on whether events or replies
-        are read first.
+        A key can have two entries in the journal. This happens only if the process was interrupted between
+        storing a reply and sending the response, and a retry then stored an event or another reply. The
+        client never received the first reply, so the later entry is the valid one. This does not depend on
+        whether events or replies are read first.
         """
         fields = note_fields(reply)
         subject = from_reply(fields)
@@ -248,8 +222,8 @@ class FirstResponses:
     def with_list(self, order_ids: Sequence[int], digest: str) -> FirstResponse | None:
         """Return the original response to the request that added this list, or None if all ids are unused.
 
-        `digest` is the digest of the request. Raise DuplicateOrderError if an id is used, and the same list
-        did not add it. O(m) for m ids.
+        `digest` is the digest of the request. Raise DuplicateOrderError if an id is used, unless the same
+        list has added it. O(m) for m ids.
         """
         used = next((order_id for order_id in order_ids if order_id in self._by_order_id), None)
         if used is None:
@@ -262,46 +236,3 @@ class FirstResponses:
     def has_used(self, order_id: int) -> bool:
         """Return True if an order with this id was added before. O(1)."""
         return order_id in self._by_order_id
-
-
-def note_fields(note: str | None) -> dict[str, Any]:
-    """Return the fields of a note or reply written by the API, or an empty dict for any other string."""
-    if note is None or MARK not in note:
-        return {}
-    try:
-        parsed: object = json.loads(note)
-    except (ValueError, RecursionError):
-        return {}
-    fields = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-    return fields if fields.get(MARK) == FORMAT else {}
-
-
-def _executed(event: OrderSubmitted | OrderReplaced) -> Executed:
-    return Executed(event.executions[0], dict(event.owners))
-
-
-def _reduced(event: OrderReduced) -> Reduced | None:
-    amounts = note_fields(event.note).get("open")
-    return None if amounts is None else Reduced(reduced_order(event, amounts))
-
-
-def _canceled(event: OrdersCanceled) -> Canceled:
-    return Canceled(tuple(canceled_orders(event)))
-
-
-RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Single | None]] = {
-    OrderAdded: lambda event: event.order,
-    OrdersAdded: lambda event: Added(len(event.orders)),
-    OrderRemoved: lambda event: event.order,
-    OrdersRemoved: lambda _: None,
-    OrderAmended: lambda event: event.after,
-    TradePlaced: lambda event: event.trade,
-    OrderSubmitted: _executed,
-    OrderReplaced: _executed,
-    OrderReduced: _reduced,
-    OrdersCanceled: _canceled,
-}
-"""For each event type, a function that returns the subject of the response.
-
-It returns None for event types that API requests never create.
-"""

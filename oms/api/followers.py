@@ -9,14 +9,12 @@ What does not work. The books cannot publish the event later, because they do no
 subscriber that applies the next event to a wrong image makes it worse.
 
 The solution. Sequence numbers have no gaps. A follower remembers the number of the last event that it has
-applied, and compares it with the number of each event and with that of the books.
+applied, and compares it with the number of each event and with the books' last sequence number.
 
 Invariants:
 - If `_sequence` is the books' last sequence number, the image contains exactly the events up to this number.
 - `_sequence` increases only after an event has been applied completely.
 - Events up to `_sequence` are ignored, because the image may have been built after them.
-- A follower reads the sequence number from the ledger. `last_sequence` would apply a batch in flight whose
-  thread has been interrupted, and change the books in the middle of a block that holds the lock to read.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ T = TypeVar("T")
 
 
 class MissedEventError(Exception):
-    """Raised by a follower that has missed an event, and whose image cannot be built again."""
+    """A missed event, after which a follower cannot build its image again."""
 
 
 class Follower(ABC):
@@ -56,7 +54,7 @@ class Follower(ABC):
 
     def catch_up(self) -> None:
         """Build the image again if an event is missing. O(1) if none is. The caller holds the lock."""
-        sequence = self._books._ledger.sequence
+        sequence = self._books.last_sequence
         if self._sequence != sequence:
             self._sequence = -1  # so that the next call repeats an interrupted build
             self._build()
@@ -69,11 +67,11 @@ class Follower(ABC):
 
     @abstractmethod
     def _build(self) -> None:
-        """Build the image from the present books, or raise MissedEventError. The caller holds the lock."""
+        """Build the image from the current books, or raise MissedEventError. The caller holds the lock."""
 
 
 def retried(read: Callable[[], T]) -> T:
-    """Return the result of `read`, which is called again, for a later state, while it misses an event."""
+    """Return the result of `read`. If `read` misses an event, call it again, for a later state."""
     while True:
         with suppress(MissedEventError):
             return read()

@@ -7,10 +7,14 @@ What does not work: acknowledging a change before the sync, because a power fail
 that collects requests for a fixed time does not work either, because a single client would always wait for
 that time.
 
-The solution: a request joins the queue, and its thread tries to acquire the lock `_leading`. The thread that
-gets the lock commits the requests at the head of the queue as one concurrent transaction, so they share one
-append and one sync. Then it wakes their threads, and the thread of the next request in the queue, which leads
-the next group. Each request is a nested transaction, so an error rolls back only the request that caused it.
+The solution: a request joins the queue, and its thread tries to become the leader. The leading thread commits
+the requests at the head of the queue as one concurrent transaction, so they share one append and one sync.
+Then it wakes their threads, and the thread of the next request in the queue, which leads the next group. Each
+request is a nested transaction, so an error rolls back only the request that caused it.
+
+The leader is an entry in a dict, not a lock. An interrupt can arrive between acquiring a lock and the `try`
+whose `finally` releases it, and then nobody could lead again. `dict.setdefault` writes the leader's name in
+one step, so the `finally` around everything knows whether this thread leads.
 
 Clients that have just received a response often send their next request at once. If the next group began
 before these requests arrive, half of the clients would wait for the other half, and a sync would serve only
@@ -25,20 +29,21 @@ Invariants:
 - Two requests with the same idempotency key, or with the same new order id, are never in the same group. So a
   request finds the response to every earlier request that it might repeat.
 - A request succeeds only when its change is durable. If the commit of a group fails, every request of the
-  group gets the error, and nothing of it is stored. If the journal cannot tell whether it has stored the
-  group, the error says so.
-- If the leading thread is interrupted, the lock is released, and another waiting thread leads. The requests
-  of the interrupted group get an error, and are not executed a second time. Their changes may be stored, so
-  the clients retry with the same keys.
+  group gets the error, and no change of the group is stored. This includes the rejected requests, because an
+  earlier change of the group may be the reason. If the journal cannot tell whether it has stored the group,
+  the error says so.
+- If the leading thread is interrupted, it no longer leads, and another waiting thread takes over. The
+  requests of the interrupted group get an error, and are not executed a second time. Their changes may be
+  stored, so the clients retry with the same keys.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import Event, Lock
+from threading import Event
 from time import perf_counter, sleep
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from oms.facade import Facade
 from oms.transaction import Transaction
@@ -81,7 +86,7 @@ class Request(Generic[T]):
         self.wake = Event()  # set when the request is done, or should lead
 
     def outcome(self) -> T:
-        """Return the result of a request that is done, or raise its error."""
+        """Return the result of a finished request, or raise its error."""
         if self.error is not None:
             raise self.error
         assert self.result is not None, "a request without an error has a result"
@@ -100,14 +105,14 @@ class Groups(Generic[T]):
         self._books = books
         self._begin = begin
         self._finished = finished
-        self._leading = Lock()
+        self._leader: dict[Literal["leader"], Request[T]] = {}  # empty if no thread leads
         self._waiting: deque[Request[T]] = deque()
         self._expected = 1  # the number of requests that the next group waits for
         self._last_seconds = 0.0  # the duration of the last commit
         self.observers: list[Observer] = []
 
     def __len__(self) -> int:
-        """Return the number of requests that wait."""
+        """Return the number of waiting requests."""
         return len(self._waiting)
 
     def run(self, request: Request[T]) -> T:
@@ -117,46 +122,53 @@ class Groups(Generic[T]):
         RuntimeError if a subscriber raises an error after the change, because the change is not rolled back.
         """
         self._waiting.append(request)
-        while not request.is_done:
-            request.wake.clear()
-            if self._leading.acquire(blocking=False):
-                try:
+        try:
+            while not request.is_done:
+                request.wake.clear()
+                if self._leader.setdefault("leader", request) is request:
                     self._lead(request)
-                finally:
-                    self._leading.release()
-                    self._wake_next()
-            elif not request.is_done:
-                request.wake.wait(_LONGEST_SLEEP)
+                    self._resign(request)
+                elif not request.is_done:
+                    request.wake.wait(_LONGEST_SLEEP)
+        finally:
+            self._resign(request)
         return request.outcome()
 
     def _lead(self, request: Request[T]) -> None:
+        self._end_interrupted()
         if not request.is_done:
             self._gather()
             self._commit(self._next_group())
 
-    def _wake_next(self) -> None:
-        """Wake the thread of the request at the head of the queue, so that it leads the next group."""
-        for request in list(self._waiting)[:1]:
-            request.wake.set()
+    def _resign(self, request: Request[T]) -> None:
+        """Wake the thread of the request at the head of the queue, to lead instead, if this request leads."""
+        if self._leader.get("leader") is request:
+            del self._leader["leader"]
+            for following in list(self._waiting)[:1]:
+                following.wake.set()
+
+    def _end_interrupted(self) -> None:
+        """End the requests that an interrupted thread has begun and left in the queue."""
+        while self._waiting and self._waiting[0].is_begun:
+            if not self._waiting[0].is_done:  # otherwise its thread may already have read the outcome
+                _end([self._waiting[0]], _interrupted())
+            self._waiting.popleft()
 
     def _gather(self) -> None:
         """Wait for the clients of the last group, if there were several."""
-        start, arrived = perf_counter(), len(self._waiting)
-        last_arrival = start
+        start = last_arrival = perf_counter()
+        arrived = len(self._waiting)
         while arrived < self._expected:
-            now = perf_counter()
-            if len(self._waiting) > arrived:
-                arrived, last_arrival = len(self._waiting), now
+            sleep(_PAUSE)
+            now, waiting = perf_counter(), len(self._waiting)
+            if waiting > arrived:
+                arrived, last_arrival = waiting, now
             is_silent = now - last_arrival > _LONGEST_SILENCE * self._last_seconds
             if is_silent or now - start > _LONGEST_WAIT * self._last_seconds:
                 return
-            sleep(_PAUSE)
 
     def _next_group(self) -> list[Request[T]]:
         """Return the requests at the head of the queue that can be executed together."""
-        while self._waiting[0].is_begun:  # an interrupted thread has left it in the queue
-            _end([self._waiting[0]], _interrupted())
-            self._waiting.popleft()
         group: list[Request[T]] = []
         claims: set[object] = set()
         for request in list(self._waiting):
@@ -180,7 +192,7 @@ class Groups(Generic[T]):
                 self._waiting.popleft()
 
     def _make_durable(self, group: list[Request[T]]) -> Exception | None:
-        """Commit a group, and finish its requests. Return the error if the commit fails."""
+        """Commit a group, and finish its requests. Return the error if nothing of the group is stored."""
         start, transaction = perf_counter(), self._books.transaction(concurrent_commit=True)
         assert isinstance(transaction, Transaction)
         try:
@@ -190,7 +202,11 @@ class Groups(Generic[T]):
                     self._make(request)
                 after = self._books.last_sequence
         except Exception as error:
-            return _after_the_change(error) if transaction.is_committed else error
+            if not transaction.is_committed:
+                return error
+            for request in group:
+                request.error = request.error or _after_the_change(error)
+            return None
         for request in group:
             self._finish(request)
         if after != before:
@@ -224,8 +240,11 @@ def _interrupted() -> RuntimeError:
 
 
 def _end(group: list[Request[T]], error: Exception | None) -> None:
-    """End the requests of a group, which get this error unless they have one of their own."""
+    """End the requests of a group. If there is an error, all of them get it, even a rejected request.
+
+    The cause of the rejection may be an earlier change of the group, which is not stored.
+    """
     for request in group:
-        request.error = request.error or error
+        request.error = error or request.error
         request.is_done = True
         request.wake.set()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
 
-from oms.api import openapi
+from oms.api import descriptions
 from oms.api.callers import CallersOwner, check_operator, is_anonymous
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
@@ -30,9 +30,9 @@ class Health:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for path, endpoint, description in (
-            ("/health", self.health, openapi.HEALTH),
-            ("/ready", self.ready, openapi.READY),
-            ("/state-hash", self.state_hash, openapi.STATE_HASH),
+            ("/health", self.health, descriptions.HEALTH),
+            ("/ready", self.ready, descriptions.READY),
+            ("/state-hash", self.state_hash, descriptions.STATE_HASH),
         ):
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
@@ -52,8 +52,7 @@ class Health:
             raise ProblemError("not_ready", reason, {"reason": reason})
         try:
             with self._om.locked(to_read=True):
-                # `last_sequence` can change the books (see `oms.api.followers`)
-                orders, sequence = self._count(caller), self._om._ledger.sequence
+                orders, sequence = self._count(caller), self._om.last_sequence
             if self._om.journal is not None:
                 self._om.journal.check_writable()
         except OmsError as error:

@@ -15,9 +15,9 @@ happens inside the transaction of a group. If the same request arrives several t
 makes the change. The others are executed in later groups, and find the response. After a restart, the service
 rebuilds the responses from the journal.
 
-A request that changes nothing creates no event, so there is no note to store its key in. Instead, the journal
-stores the response in a separate row, called a reply, before the response is sent. It does so after storing
-the group, because the response may depend on earlier requests of the group.
+A request that changes nothing creates no event, so no note can contain its key. Instead, the journal stores
+the response in a separate row, called a reply, before the response is sent. It does so after storing the
+group, because the response may depend on earlier requests of the group.
 
 Invariants:
 - By the time a response is sent, the key is as durable as the change.
@@ -67,10 +67,10 @@ _FORMER_TRADE_FIELDS = (
 class Change(NamedTuple):
     """The result of a change request.
 
-    `sequence` and `time` are those of the event, and `subject` is what the response is about. `replayed` is
-    True if an earlier request made the change. `made_change` is True if the change was made by this request,
-    or by an earlier one with the same key. `event` is the event that this request has created, if it was not
-    missed.
+    `sequence` and `time` are the event's sequence number and timestamp. `subject` is what the response is
+    about. `replayed` is True if an earlier request made the change. `made_change` is True if the change was
+    made by this request, or by an earlier one with the same key. `event` is the event that this request has
+    created, or None if it has created none, or if the event was missed.
     """
 
     sequence: int
@@ -152,12 +152,12 @@ class Once:
         owner: str | None = None,
         order_ids: Iterable[int] = (),
     ) -> Change:
-        """If the key already has a response, return that. Otherwise, make the change.
+        """Return the key's earlier response, if it has one. Otherwise, make the change.
 
-        `former` contains the values for the digest of older journals, if they know the request. `owner` is
-        the owner of the request's API key, or None. `order_ids` are the ids by which a request that adds
-        orders can be recognized without a key. The request waits for other requests, and is then made in one
-        group with them.
+        `former` contains the values for the digest in older journals, if these can contain the request.
+        `owner` is the owner of the request's API key, or None. `order_ids` are the ids by which a request
+        that adds orders can be recognized without a key. The request waits for other requests, and is then
+        executed in one group with them.
 
         Raise RuntimeError if a subscriber raises an error after the change. The change is not rolled back, so
         the client must not get an error that looks like a rejection.
@@ -206,7 +206,7 @@ class Once:
         return _Made(change, (key, digest, owner) if key is not None and after == before else None)
 
     def _finished(self, made: _Made) -> _Made:
-        """Add the time and the event of a change that is durable. If it has no event, store its response."""
+        """Add the timestamp and the event to a durable change. Without an event, store the response."""
         change = made.change
         if not change.replayed:
             sequence, responses = change.sequence, self._responses

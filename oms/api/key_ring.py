@@ -41,7 +41,7 @@ _Version: TypeAlias = tuple[int, int, int]
 
 
 class KeyRing:
-    """The keys of the settings and of their file.
+    """The keys in the settings and in their file of keys.
 
     `has_owners` is True if a key may have an owner, as with a MatchingEngine. Raise InvalidArgumentError if
     the file is invalid or cannot be read, if a key has an owner that it must not have, or if two keys
@@ -109,7 +109,7 @@ class KeyRing:
         self._requests += 1
 
     def refresh(self) -> None:
-        """Read the file again if it has changed. At most once a second, and O(1) otherwise."""
+        """Read the file again if it has changed. Check at most once a second. O(1) unless it is read."""
         if self._file is not None and self._is_due():
             with self._lock:
                 if self._is_due():  # otherwise, another thread has read the file meanwhile

@@ -50,8 +50,8 @@ class ApiKey:
       are equal, so that both are valid while you replace one by the other.
     - `digest`: the SHA-256 hash of the key's text, 32 bytes. `ApiKey.of` computes it.
     - `access`: `Access.TRADING` for all requests, or `Access.READ_ONLY`.
-    - `owner`: with this key of a MatchingEngine, a request can only see and change the orders of this owner.
-      None is the operator, who can act for every owner.
+    - `owner`: with this key, a request to a MatchingEngine can see and change only this owner's orders. None
+      means the operator, who can act for every owner.
 
     Raise InvalidArgumentError if a field is invalid.
 
@@ -127,7 +127,7 @@ def check_keys(keys: Iterable[ApiKey]) -> None:
             raise ValueError(f"there are more than {MOST_KEYS} keys")
         namesake = by_name.setdefault(key.name, key)
         if (namesake.access, namesake.owner) != (key.access, key.owner):
-            raise ValueError(f"two keys named {key.name!r} have another access or owner")
+            raise ValueError(f"two keys named {key.name!r} differ in their access or owner")
         if key.digest in by_digest:
             raise ValueError(f"{by_digest[key.digest].name!r} and {key.name!r} are the same key")
         by_digest[key.digest] = key
@@ -155,7 +155,7 @@ def as_entry(key: ApiKey) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a TOML string. It has the escapes of JSON, and one for DEL, which JSON does not require."""
+    """Return a TOML string, escaped as in JSON. DEL is escaped too, although JSON does not require it."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

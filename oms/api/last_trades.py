@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 from typing import Generic, TypeVar
 
 from oms.models import Trade
@@ -35,6 +37,14 @@ class LastTrades(Generic[T]):
         self._by_symbol.setdefault(trade.symbol, deque(maxlen=TAPE_LENGTH)).append(content)
         self._latest.append(content)
         self._next_trade_id = trade.trade_id + 1
+
+    def expect(self, trade_id: int) -> None:
+        """Accept the trade with this id as the next one. Earlier trades are not recorded."""
+        self._next_trade_id = trade_id
+
+    def all(self) -> Iterator[T]:
+        """Yield the last trades of all s symbols together, and the last trades of each symbol. O(s)."""
+        return chain(self._latest, *self._by_symbol.values())
 
     def last(self, symbol: str | None) -> tuple[T, ...]:
         """Return the last 20 trades of a symbol, or of all symbols, oldest first. O(1)."""

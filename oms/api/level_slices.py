@@ -1,18 +1,19 @@
 """The price levels of one book as of one sequence number, read slice by slice while the book changes.
 
-The problem is that of `oms.api.slices`. A book has fewer levels than orders, so a reader that needs only the
-levels should not read the orders.
+The problem is described in `oms.api.slices`. A book has fewer levels than orders, so a reader that needs only
+the levels should not read the orders.
 
 The solution: the lock is held only while one slice of levels is read. A reader subscribes to the books, and
-sums up by how much each level has changed since the first sequence number. A slice contains each level's
-present amount, less this change.
+adds up the changes of each level since the first sequence number. A slice contains each level's current
+amount minus this change.
 
 Invariants:
 
 - When a slice is read, all events up to this moment have been added to `_changes`, because both happen with
   the lock held. If an event was missed, no more slices are read (see `oms.api.followers`).
-- The present amount of a level, less its change, is its amount at the first sequence number. A level that
-  does not exist has the amount 0. So a level that was removed since then is read, and a new one is left out.
+- A level's current amount minus its change is its amount at the first sequence number. A level that does not
+  exist has the amount 0. So a level that has been removed since then is still returned, and a new level is
+  not.
 - Each slice begins after the end of the previous slice. So each level is read exactly once.
 """
 
@@ -43,7 +44,7 @@ class PriceLevels(Follower):
 
     def __init__(self, books: Facade, symbol: str, side: Side) -> None:
         super().__init__(books)
-        self._sequence = books._ledger.sequence  # not `last_sequence`: see `oms.api.followers`
+        self._sequence = books.last_sequence
         self._name = symbol, side
         self._events: deque[Event] = deque()
         # The change in the amount and in the number of orders since the beginning, by rank (see OrderBook)
@@ -76,7 +77,7 @@ class PriceLevels(Follower):
         return slice_
 
     def _next_slice(self, levels: list[PriceLevel], *, is_last: bool) -> list[PriceLevel]:
-        """Return the present levels as they were, and advance to the end of the slice."""
+        """Return the levels of the slice as they were at the beginning, and advance to its end."""
         sign = self._name[1].sign
         start, end = self._end, None if is_last else levels[-1].price
         self._end, self.is_complete = end, is_last
@@ -102,7 +103,7 @@ class PriceLevels(Follower):
 
 
 def _differences(kind: type, subject: Any) -> Iterator[tuple[str, Side, int, int, int]]:
-    """Yield the name and the price of each changed level, and the change in its amount and its orders."""
+    """Yield each changed level's book name and price, and the changes in its amount and its order count."""
     if kind is OrderAdded or kind is OrderRemoved:
         yield _of_order(subject, 1 if kind is OrderAdded else -1)
     elif kind is OrdersAdded or kind is OrdersRemoved:

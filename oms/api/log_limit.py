@@ -4,8 +4,8 @@ The problem. Everyone who can connect can cause log lines, for example with a wr
 an attacker fills the disk.
 
 The solution. The first line is logged at once. In the rest of the interval, lines are only counted. The next
-line contains this number. If there is an event loop, it logs the first line that was left out when the
-interval ends, so that the number is in the log even after the last attempt.
+line contains this number. If there is an event loop, it logs the first omitted line at the end of the
+interval, so that the number is in the log even after the last attempt.
 """
 
 from __future__ import annotations

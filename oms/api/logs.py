@@ -140,7 +140,7 @@ class _Writer(QueueListener):
 
 
 def _write(descriptor: int, content: bytes) -> None:
-    """Write all bytes, and wait if the output is full, also if another process has made it non-blocking."""
+    """Write all bytes, and wait if the output is full, even if another process has made it non-blocking."""
     while content:
         try:
             content = content[os.write(descriptor, content) :]

@@ -11,14 +11,15 @@ for at most SLICE levels. A `quote` holds the lock once if the levels that cover
 orders. Any other question reads the book in slices, as it was at the beginning (see `oms.api.slices` and
 `oms.api.level_slices`), and passes the slices to the functions of `oms.pricing`. Prices are different,
 because the book caches sums. The sums are extended in slices, each under the lock, so that later questions
-are fast. A change can discard the sums in between. So after the work of two passes over the book, the prices
-are computed from slices of the book as well.
+are fast. But a change between two slices can make the book discard the sums. So after as much work as two
+passes over the book, the prices are computed from slices, too.
 
 Invariants:
 
-- The lock is held for O(SLICE) at a time. To extend the sums, it is held for O(MOST_SUMS) and a copy of them.
-- Each result is that of one state of the book. The result or the error is the same as that of the method with
-  the same name.
+- The lock is held while about SLICE levels or orders are read at a time. To extend the sums, the lock is held
+  while the sums are copied, and at most MOST_SUMS levels are added to them.
+- Each result shows one state of the book. The result or the error is the same as for the method with the same
+  name.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing import TypeVar
 from oms import pricing
 from oms.api.followers import retried
 from oms.api.level_slices import PriceLevels
-from oms.api.read_budget import spend
+from oms.api.read_budget import allowance, spend
 from oms.api.slices import RestingOrders
 from oms.models import (
     OrderRow,
@@ -113,7 +114,7 @@ class _Levels:
 
 def _slices(next_slice: Callable[[int], list[T]]) -> Iterator[list[T]]:
     """Yield all slices. Raise ProblemError if they exceed what a what-if may read."""
-    for slice_ in iter(partial(next_slice, SLICE), []):
+    for slice_ in iter(lambda: next_slice(allowance(SLICE)), []):
         spend(len(slice_))
         yield slice_
 
@@ -137,31 +138,38 @@ def quote(
         filled = pricing.fill(orders, amount, limit_price, allow_partial=allow_partial)
         return pricing.quote(symbol, side, amount, filled)
 
-    def has_few_fills(book: OrderBook) -> bool:
+    def count_orders(book: OrderBook) -> int:
         orders = covered = 0
+        most = allowance(SLICE)
         for level in book.levels_after(None):
             orders, covered = orders + level.orders, covered + level.amount
-            if covered >= amount or orders > SLICE:
+            if covered >= amount or orders > most:
                 break
-        return orders <= SLICE
+        return orders
 
     at_once = partial(books.quote, symbol, side, amount, limit_price=limit_price, allow_partial=allow_partial)
-    return _answer(books, symbol, side, at_once, has_few_fills, _Orders, in_slices)
+    return _answer(books, symbol, side, at_once, count_orders, _Orders, in_slices)
 
 
 def calculate_price(books: Queries, symbol: str, side: Side, amount: int) -> int:
     """Return the same as `books.calculate_price`. See calculate_prices."""
     check_positive("amount", amount)
     book = books._books.by_name.get((symbol, side))
-    if book is None or len(book.levels) <= MOST_SUMS:
+    if book is None:
         return books.calculate_price(symbol, side, amount)
+    if len(book.levels) <= allowance(MOST_SUMS):
+        before = book.cached_levels
+        price = books.calculate_price(symbol, side, amount)
+        spend(book.cached_levels - before)
+        return price
     return calculate_prices(books, symbol, side, [amount])[0]
 
 
 def calculate_prices(books: Queries, symbol: str, side: Side, amounts: Sequence[int]) -> list[int]:
     """Return the same as `books.calculate_prices`.
 
-    The lock is held for O(MOST_SUMS) at a time, plus O(log k) for each amount, if k levels are cached.
+    The lock is held while at most MOST_SUMS levels at a time are added to the cached sums, and then for
+    O(log k) per amount if k levels are cached.
     """
     amounts = as_amounts(amounts)
     at_once = partial(books.calculate_prices, symbol, side, amounts)
@@ -170,9 +178,13 @@ def calculate_prices(books: Queries, symbol: str, side: Side, amounts: Sequence[
     for _ in range(2 * _count_levels(books, symbol, side) // MOST_SUMS + 1):
         with books.locked(to_read=True):
             book = books._books.by_name.get((symbol, side))
-            if book is None or book.cache_sums(max(amounts), MOST_SUMS):
+            if book is None:
                 return at_once()
-        spend(MOST_SUMS)
+            before = book.cached_levels
+            is_cached = book.cache_sums(max(amounts), allowance(MOST_SUMS))
+            spend(book.cached_levels - before)
+            if is_cached:
+                return at_once()
         sleep(_PAUSE)
 
     def in_slices(levels: _Levels) -> list[int]:
@@ -221,18 +233,17 @@ def amount_within(books: Queries, symbol: str, side: Side, max_slippage_bps: int
 
 
 def depth(books: Queries, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
-    """Return the same as `books.depth`. O(levels), read in slices."""
+    """Return the same as `books.depth`. O(k) for k returned levels, read in slices."""
     at_once = partial(books.depth, symbol, side, levels)
-    if levels is not None and levels <= SLICE:
-        return at_once()
-    return _from_levels(
-        books, symbol, side, at_once, lambda large: tuple(islice(large.levels(), _most(levels)))
-    )
+    most = maxsize if levels is None else min(levels, maxsize)  # no book can have more levels
 
+    def count_levels(book: OrderBook) -> int:
+        return min(most, len(book.levels))
 
-def _most(levels: int | None) -> int | None:
-    """Return a limit that islice accepts. No book can have more levels."""
-    return levels and min(levels, maxsize)
+    def in_slices(large: _Levels) -> tuple[PriceLevel, ...]:
+        return tuple(islice(large.levels(), most))
+
+    return _answer(books, symbol, side, at_once, count_levels, _Levels, in_slices)
 
 
 def _count_levels(books: Queries, symbol: str, side: Side) -> int:
@@ -254,7 +265,7 @@ def _from_levels(
     books: Queries, symbol: str, side: Side, at_once: Callable[[], T], in_slices: Callable[[_Levels], T]
 ) -> T:
     """Answer a question about levels: at once if the book has few levels, and in slices otherwise."""
-    return _answer(books, symbol, side, at_once, lambda book: len(book.levels) <= SLICE, _Levels, in_slices)
+    return _answer(books, symbol, side, at_once, lambda book: len(book.levels), _Levels, in_slices)
 
 
 def _answer(
@@ -262,14 +273,18 @@ def _answer(
     symbol: str,
     side: Side,
     at_once: Callable[[], T],
-    is_short: Callable[[OrderBook], bool],
+    count: Callable[[OrderBook], int],
     large: Callable[[Queries, str, Side], Large],
     in_slices: Callable[[Large], T],
 ) -> T:
+    """Answer a question: at once if it reads at most SLICE elements of the book, and in slices otherwise."""
+
     def read() -> T:
         with books.locked(to_read=True):
             book = books._books.by_name.get((symbol, side))
-            if book is None or is_short(book):
+            number = 0 if book is None else count(book)
+            if number <= SLICE:
+                spend(number)
                 return at_once()
             view = large(books, symbol, side)
             unsubscribe = books.subscribe(view.reader)

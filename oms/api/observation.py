@@ -4,12 +4,12 @@ The problem. A log line and a metric need the route, the status, the duration, t
 the sequence number of the change. No single place knows them all: the router knows the route, the guard knows
 the key, and the change is made in another thread.
 
-The solution. This middleware is outside of the guard and the router. Both leave what they know in the ASGI
+The solution. This middleware is outside of the guard and the router. Both store their information in the ASGI
 scope, which is the same dict for all of them. The thread that makes a change inherits the request's context
 variables, one of which holds a mutable `_Sequence`.
 
 Invariants:
-- Each HTTP request is observed once, also if it is rejected, fails, or is interrupted.
+- Each HTTP request is observed once, even if it is rejected, fails, or is interrupted.
 - Each stream is observed twice: when it opens, and when it ends. A stream that is rejected is observed once.
 - An observation never contains a path, a query, a header, or a key. Its route and method are one of a few
   values.
@@ -41,7 +41,7 @@ _ABNORMAL_CLOSURE = 1006  # the close code of a connection that ended without on
 
 
 class Observation(NamedTuple):
-    """What is known about a request or a stream.
+    """The information about a request or a stream.
 
     `route` is a template, such as `/orders/{order_id}`. `status` is the HTTP status, or the close code of a
     stream that has ended. It is None if the request ended without a response. `key_name` is None if there was
@@ -117,7 +117,7 @@ class Observed:
             observer.observe(complete)
 
     def _route_of(self, scope: Scope) -> str:
-        """Return the template of the route. O(1), or O(routes) if the request has not reached the router."""
+        """Return the template of the route. O(1), or O(n) for n routes if the router was not reached."""
         route = scope.get("route")
         if route is None:
             matches = (each for each in self._routes if each.matches(scope)[0] is not Match.NONE)

@@ -1,9 +1,9 @@
-"""An index of the open orders by number, so that a page of orders takes time for its own length only.
+"""An index of the open orders by number, so that reading a page takes time proportional to its length.
 
 The problem. The books sort orders by price. A page is sorted by order id (or, in a MatchingEngine, by arrival
 number), so without an index, each page needs a sort of all orders.
 
-What does not work. An index in the books would slow down every change, also in programs that serve no pages.
+What does not work. An index in the books would slow down every change, even in programs that serve no pages.
 
 The solution. A subscriber keeps the numbers of all orders in sorted lists: one for all orders, one for each
 side, and one for each symbol and side. In a MatchingEngine, each owner has such lists too. A page of both
@@ -32,7 +32,7 @@ __all__ = ["Contents", "Indexed", "IndexedChange", "NumberPage", "OrderIndex", "
 
 
 class Indexed(NamedTuple):
-    """An open order as the index knows it: its number, its book, and its owner."""
+    """An open order in the index: its number, its book, and its owner."""
 
     number: int
     symbol: str
@@ -49,7 +49,7 @@ IndexedChange: TypeAlias = tuple[Indexed, bool]
 
 
 class NumberPage(NamedTuple):
-    """The numbers of the orders on a page, the last of them if more orders follow, and the number of all."""
+    """The numbers of a page's orders, the last number if more orders follow, and the number of all orders."""
 
     numbers: list[int]
     following: int | None
@@ -57,7 +57,7 @@ class NumberPage(NamedTuple):
 
 
 class _Numbers:
-    """The numbers of some orders in ascending order: all, those of each side, and those of each book."""
+    """The numbers of some orders in ascending order: all numbers, and the numbers of each side and book."""
 
     def __init__(self, by_book: Mapping[Book, list[int]]) -> None:
         self._all: SortedList[int] = SortedList(chain.from_iterable(by_book.values()))
@@ -70,13 +70,13 @@ class _Numbers:
         self._by_book = {name: SortedList(numbers) for name, numbers in by_book.items()}
 
     def add(self, name: Book, number: int) -> None:
-        """Add a number. O(log n)."""
+        """Add a number. O(log n) for n numbers."""
         self._all.add(number)
         self._by_side[name[1]].add(number)
         self._by_book.setdefault(name, SortedList()).add(number)
 
     def remove(self, name: Book, number: int) -> None:
-        """Remove a number. O(log n)."""
+        """Remove a number. O(log n) for n numbers."""
         self._all.remove(number)
         self._by_side[name[1]].remove(number)
         book = self._by_book[name]
@@ -98,7 +98,7 @@ class _Numbers:
 
 
 class OrderIndex(Follower):
-    """The numbers of the open orders, in total and by owner. It subscribes to the books.
+    """The numbers of the open orders, in total and by owner. An index subscribes to the books.
 
     `contents` returns all open orders, and `changes` the orders that an event adds or removes. The caller of
     `page`, `count`, and `after` holds the lock.

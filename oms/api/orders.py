@@ -6,22 +6,15 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from oms.api import openapi
+from oms.api import descriptions
 from oms.api.body_lists import checked_by, unchecked
 from oms.api.decimals import responding
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.openapi import documented
 from oms.api.order_index import OrderIndex
 from oms.api.problems import invalid_field
-from oms.api.request_models import (
-    Amendment,
-    DecimalsQuery,
-    KeyHeader,
-    NewOrder,
-    NewTrade,
-    OrderId,
-    OrdersQuery,
-)
+from oms.api.query_models import DecimalsQuery, KeyHeader, OrderId, OrdersQuery
+from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.api.response_models import json_response, to_json
 from oms.api.route import accepting_lists
 from oms.api.subjects import Added
@@ -29,7 +22,7 @@ from oms.api.transactions import BulkChanges
 from oms.api.verb_models import NewOrders
 from oms.contract import IDEMPOTENCY_KEY_HEADER, MOST_ORDERS, REPLAYED_HEADER
 from oms.management import OrderManagement
-from oms.models import Order, Trade, new_order
+from oms.models import Order, Trade
 
 __all__ = ["Orders", "one_or_many"]
 
@@ -53,12 +46,12 @@ class Orders:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for path, endpoint, method, description in (
-            ("/orders", self.add_order, "POST", openapi.ORDER_ADDED),
-            ("/orders", responding(self._om, self.orders), "GET", openapi.PAGE_OF_ORDERS),
-            ("/orders/{order_id}", responding(self._om, self.get_order), "GET", openapi.ONE_ORDER),
-            ("/orders/{order_id}", self.amend_order, "PATCH", openapi.AMENDED_ORDER),
-            ("/orders/{order_id}", self.remove_order, "DELETE", openapi.REMOVED_ORDER),
-            ("/trades", self.place_trade, "POST", openapi.TRADE_PLACED),
+            ("/orders", self.add_order, "POST", descriptions.ORDER_ADDED),
+            ("/orders", responding(self._om, self.orders), "GET", descriptions.PAGE_OF_ORDERS),
+            ("/orders/{order_id}", responding(self._om, self.get_order), "GET", descriptions.ONE_ORDER),
+            ("/orders/{order_id}", self.amend_order, "PATCH", descriptions.AMENDED_ORDER),
+            ("/orders/{order_id}", self.remove_order, "DELETE", descriptions.REMOVED_ORDER),
+            ("/trades", self.place_trade, "POST", descriptions.TRADE_PLACED),
         ):
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
@@ -86,9 +79,7 @@ class Orders:
         with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._om.last_sequence
             page = self._index.page(query.symbol, query.side, None, after, query.limit)
-            # `get_order` can change the books (see `oms.api.followers`)
-            rows = map(self._om._books.orders.__getitem__, page.numbers)
-            orders = list(map(new_order, rows))
+            orders = list(map(self._om.get_order, page.numbers))
         shown = list(map(to_json, orders))
         return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 

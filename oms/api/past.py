@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from oms.api import openapi
+from oms.api import descriptions
 from oms.api.feed import message_of, trade_json
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
-from oms.api.request_models import PastQuery
+from oms.api.query_models import PastQuery
 from oms.api.response_models import json_response
 from oms.errors import JournalError
 from oms.journal import Archive
@@ -27,8 +27,8 @@ class Past:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for path, endpoint, description in (
-            ("/events", self.events, openapi.PAGE_OF_EVENTS),
-            ("/trades", self.trades, openapi.PAGE_OF_TRADES),
+            ("/events", self.events, descriptions.PAGE_OF_EVENTS),
+            ("/trades", self.trades, descriptions.PAGE_OF_TRADES),
         ):
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
@@ -61,7 +61,7 @@ class Past:
 def check_available(available: int, after: int | None, name: str, remedy: str) -> None:
     """Raise ProblemError if events or trades after `after` are no longer available.
 
-    `available` is the number of the first one that is available.
+    `available` is the sequence number of the first available event, or the id of the first available trade.
     """
     if after is not None and after + 1 < available:
         first, last = after + 1, available - 1

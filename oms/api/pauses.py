@@ -26,7 +26,7 @@ _TURN = 0.0005  # seconds
 
 @contextmanager
 def short_pauses() -> Generator[None]:
-    """Apply the settings during the block, and restore the former settings after it."""
+    """Apply the settings during the block, and restore the former settings afterwards."""
     thresholds, turn = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()

@@ -1,8 +1,8 @@
-"""uvicorn's server, with a pool of connections and an orderly end.
+"""uvicorn's server, with a pool of connections and an orderly shutdown.
 
 At SIGTERM, the server first drains: it continues to serve all requests, but `/ready` returns 503, so that a
 load balancer sends new requests to other servers. After that, it stops listening, finishes the open requests,
-and closes all connections. A second signal ends the draining.
+and closes all connections. A second signal cuts the draining short.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _EachLineLimited(logging.Filter):
 
 
 class PooledServer(uvicorn.Server):
-    """uvicorn's server, with a pool of connections and a time in which it drains before it stops."""
+    """uvicorn's server, with a pool of connections and a drain period before it stops."""
 
     def __init__(self, config: PoolConfig, app: FastAPI, drain_seconds: float) -> None:
         super().__init__(config)
@@ -94,7 +94,7 @@ class PooledServer(uvicorn.Server):
         return "asked to stop" if self._signal is None else f"received {self._signal}"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal. The first one starts the draining, and the second one ends it."""
+        """Handle a signal. The first starts draining. The second cuts it short."""
         if self.should_exit and not self._pool.stopping:
             self._drain_end = -math.inf
         else:

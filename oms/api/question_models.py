@@ -1,7 +1,7 @@
 """Models of the questions of a what-if, and of its body.
 
-A question has the parameters of the request that asks the same, as JSON values. The models of queries are the
-base classes of the questions, so the endpoints answer both.
+A question has the same parameters as the request for the same query, as JSON values. The models of queries
+are the base classes of the questions, so the endpoints answer both.
 """
 
 from __future__ import annotations
@@ -11,22 +11,19 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from oms.api.body_lists import list_of
-from oms.api.request_models import (
+from oms.api.field_types import OptionalBodyFlag, OptionalUnbounded, Unbounded, UnboundedFromZero
+from oms.api.query_models import (
     AmountQuery,
     AvailableQuery,
-    Body,
     BookQuery,
     DecimalsQuery,
     LevelsQuery,
-    OptionalBodyFlag,
-    OptionalUnbounded,
     PriceQuery,
     PricesQuery,
     QuoteQuery,
-    Unbounded,
-    UnboundedFromZero,
     WithinQuery,
 )
+from oms.api.request_models import Body
 from oms.api.verb_models import BookVerb, BookVerbList, EngineVerb, EngineVerbList
 from oms.contract import MOST_ORDERS, MOST_QUESTIONS, MOST_VERBS
 
@@ -144,14 +141,14 @@ _ANY = list_of(0, MOST_VERBS, "verbs")
 
 
 class WhatIfBody(Body):
-    """Verbs, and questions that are answered as if the verbs had been made. Nothing changes."""
+    """Changes (verbs), and questions that are answered as if the changes had been made."""
 
     verbs: Annotated[BookVerbList, *_ANY] = Field(default_factory=list[BookVerb])
     questions: _Questions = Field(default_factory=list[Question])
 
 
 class EngineWhatIfBody(Body):
-    """Verbs of a matching engine, and questions that are answered as if the verbs had been made."""
+    """Changes (verbs) of an engine, and questions that are answered as if the changes had been made."""
 
     verbs: Annotated[EngineVerbList, *_ANY] = Field(default_factory=list[EngineVerb])
     questions: _Questions = Field(default_factory=list[Question])

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from oms.api import long_reads, openapi
+from oms.api import descriptions, long_reads
 from oms.api.callers import CallersOwner
 from oms.api.decimals import responding
 from oms.api.openapi import documented
-from oms.api.request_models import (
+from oms.api.query_models import (
     AmountQuery,
     AvailableQuery,
     BookQuery,
@@ -23,6 +23,7 @@ from oms.api.request_models import (
     QuoteQuery,
     WithinQuery,
 )
+from oms.api.read_budget import spend
 from oms.api.response_models import to_json
 from oms.pricing import price_curve
 from oms.queries import Queries
@@ -40,18 +41,18 @@ class Questions:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for path, endpoint, description in (
-            ("/price", self.calculate_price, openapi.PRICE),
-            ("/quote", self.quote, openapi.QUOTE),
-            ("/prices", self.calculate_prices, openapi.PRICES),
-            ("/curve", self.price_curve, openapi.CURVE),
-            ("/amount", self.calculate_amount, openapi.AMOUNT),
-            ("/available", self.available_amount, openapi.AVAILABLE),
-            ("/within", self.amount_within, openapi.WITHIN),
-            ("/best-price", self.best_price, openapi.BEST_PRICE),
-            ("/depth", self.depth, openapi.DEPTH),
-            ("/symbols", self.symbols, openapi.SYMBOLS),
-            ("/instruments", self.instruments, openapi.INSTRUMENTS),
-            ("/count", self.count, openapi.COUNT),
+            ("/price", self.calculate_price, descriptions.PRICE),
+            ("/quote", self.quote, descriptions.QUOTE),
+            ("/prices", self.calculate_prices, descriptions.PRICES),
+            ("/curve", self.price_curve, descriptions.CURVE),
+            ("/amount", self.calculate_amount, descriptions.AMOUNT),
+            ("/available", self.available_amount, descriptions.AVAILABLE),
+            ("/within", self.amount_within, descriptions.WITHIN),
+            ("/best-price", self.best_price, descriptions.BEST_PRICE),
+            ("/depth", self.depth, descriptions.DEPTH),
+            ("/symbols", self.symbols, descriptions.SYMBOLS),
+            ("/instruments", self.instruments, descriptions.INSTRUMENTS),
+            ("/count", self.count, descriptions.COUNT),
         ):
             respond = responding(self._om, endpoint)
             router.add_api_route(path, respond, methods=["GET"], **documented(description, respond))
@@ -68,11 +69,13 @@ class Questions:
 
     def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> dict[str, Any]:
         """Return the total price of each amount. All prices are based on the same state of the book."""
+        spend(2 * len(query.amounts))  # the response contains the amounts and the prices
         return _about(query, total_prices=long_reads.calculate_prices(self._om, **query.arguments()))
 
     def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> dict[str, Any]:
         """Return the best price levels with their cumulative amounts and prices."""
         depth = long_reads.depth(self._om, **query.arguments())
+        spend(4 * len(depth))  # the response has four columns
         return _of_book(query, **price_curve(((level.price, level.amount) for level in depth), None))
 
     def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> dict[str, Any]:
@@ -97,10 +100,11 @@ class Questions:
 
     def symbols(self) -> dict[str, Any]:
         """Return the sorted symbols that have resting orders."""
+        spend(len(self._om._books.by_name))
         return {"symbols": self._om.symbols()}
 
     def instruments(self, query: Annotated[InstrumentsQuery, Query()]) -> dict[str, Any]:
-        """Return the instruments that were set, sorted by symbol, or only that of `symbol`."""
+        """Return the instruments that were set, sorted by symbol, or only the instrument of `symbol`."""
         instruments = self._om.instruments
         shown = instruments if query.symbol is None else instruments.keys() & {query.symbol}
         return {"instruments": [{"symbol": symbol, **asdict(instruments[symbol])} for symbol in shown]}

@@ -66,7 +66,7 @@ class RateLimit:
         self._by_address: OrderedDict[str, StateBucket] = OrderedDict()
 
     def check(self, request: HTTPConnection, caller: Caller | None) -> None:
-        """Count a request. Raise ProblemError if its key, or its address without a key, has sent too many.
+        """Count a request. Raise ProblemError if its key (or without a key, its address) has sent too many.
 
         A rejected request does not count. O(1).
         """
@@ -84,7 +84,7 @@ class RateLimit:
             raise self._problem(self._rate, sender, max(1, -(-wait // 1000)))
 
     def _problem(self, rate: Rate, sender: str, seconds: int) -> ProblemError:
-        """Return the problem. Its headers are Retry-After, and those of the IETF's draft for rate limits."""
+        """Return the problem. Its headers are Retry-After, and the headers in the IETF's rate-limit draft."""
         wait = "1 second" if seconds == 1 else f"{seconds} seconds"
         headers = {
             "Retry-After": str(seconds),

@@ -1,11 +1,17 @@
 """A limit on what the questions of one what-if may read together.
 
-The problem: a what-if keeps all other threads waiting until it ends, also a commit whose changes are already
+The problem: a what-if keeps all other threads waiting until it ends, even a commit whose changes are already
 stored. A question about a large book may read every order in it, and a what-if may ask many questions.
 
-The solution: while the questions are answered, each slice of orders or levels that is read is counted, and so
-is each element of an answer. If the count gets too large, the what-if ends with an error. A single request
-needs no limit, because others can use the books between two of its slices.
+What does not work: counting the elements of an answer, because the work has then been done.
+
+The solution: while the questions are answered, each order, level, and amount is counted. If the count gets
+too large, the what-if ends with an error. A single request needs no limit, because others can use the books
+between two of its slices.
+
+Invariant: a question calls `spend` before it reads. If it learns only during the reading how much it reads,
+it reads at most what `allowance` returns, and then calls `spend`. So the limit is exceeded by at most one
+element.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from contextvars import ContextVar
 
 from oms.api.problems import ProblemError
 
-__all__ = ["limited", "spend"]
+__all__ = ["allowance", "limited", "spend"]
 
 
 class _Budget:
@@ -36,6 +42,12 @@ def limited(most: int) -> Generator[None]:
         yield
     finally:
         _BUDGET.reset(token)
+
+
+def allowance(number: int) -> int:
+    """Return how many of `number` elements may be read before the next call of `spend`, at least 1. O(1)."""
+    budget = _BUDGET.get()
+    return number if budget is None else max(1, min(number, budget.remaining))
 
 
 def spend(number: int) -> None:

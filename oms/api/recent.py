@@ -21,7 +21,7 @@ E = TypeVar("E")
 
 
 class RecentEvents:
-    """The latest events, and the latest trades. It subscribes to the books, and is thread-safe.
+    """A thread-safe store of the latest events and trades, which subscribes to the books.
 
     The events contain at most `limit` orders and fills in total, and so do the trades.
     """
@@ -40,7 +40,7 @@ class RecentEvents:
                 self._trades.append(event.trade.trade_id, event, size)
 
     def continue_at(self, sequence: int, trade_id: int) -> None:
-        """Set the numbers of the next event and the next trade. Drop everything before a gap."""
+        """Set the next event's sequence number and the next trade's id. Drop everything before a gap."""
         with self._lock:
             self._events.continue_at(sequence)
             self._trades.continue_at(trade_id)

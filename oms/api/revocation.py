@@ -30,7 +30,7 @@ async def serve_while(
     code: int = KEY_REVOKED,
     reason: str = "the API key is not valid now",
 ) -> None:
-    """Serve a WebSocket until `is_allowed` returns False. It is called once a second.
+    """Serve a WebSocket until `is_allowed` returns False. `is_allowed` is called once a second.
 
     The client then gets a close frame with this code and this reason.
     """

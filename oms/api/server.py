@@ -77,7 +77,7 @@ def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = No
     """Return a server that has not been started.
 
     `root_path` is the path prefix that a reverse proxy strips from each request. `settings` contains the
-    limits of connections. Raise InvalidArgumentError if the process may not open enough files for them.
+    limits of connections. Raise InvalidArgumentError if the limit of open files is too low for them.
     """
     settings, keys = settings or Settings(), _keys_of(app)
 
@@ -139,12 +139,12 @@ def run(
 
 
 def check_descriptors(settings: Settings) -> None:
-    """Raise InvalidArgumentError if the process may not open enough files for its connections."""
+    """Raise InvalidArgumentError if the limit of open files is too low for the connections."""
     most_connections(settings.most_connections)
 
 
 def check_workers(workers: int) -> None:
-    """Raise InvalidArgumentError unless there is exactly one worker. Each would have its own books."""
+    """Raise InvalidArgumentError unless there is exactly one worker. Each worker would have its own books."""
     if workers != 1:
         allowed = "1, because the books are in memory, and workers would not see each other's changes"
         raise InvalidArgumentError("workers", workers, allowed)

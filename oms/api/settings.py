@@ -48,9 +48,9 @@ class Settings:
     - `drain_seconds`: how long the service continues after SIGTERM, in seconds. Meanwhile, `/ready` returns
       503, so that a load balancer sends new requests elsewhere.
 
-    The last three settings are those of `oms serve`, and do not apply to other servers.
-    Raise InvalidArgumentError if a key is too short or contains characters that are not visible ASCII, if two
-    keys contradict each other, or if the rate limit is not a rate.
+    The last three settings apply only to `oms serve`, and not to other servers. Raise InvalidArgumentError if
+    a key is too short or contains characters that are not visible ASCII, if two keys contradict each other,
+    or if the rate limit is not a rate.
 
     >>> Settings(api_key="sixteen-letters!").keys  # the text of the key is not kept
     (ApiKey(name='operator', access=<Access.TRADING: 'trading'>, owner=None),)

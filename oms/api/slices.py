@@ -6,10 +6,10 @@ every other request would have to wait. Without the lock, the books change betwe
 What does not work: a copy of the books, because the copy itself takes O(n) with the lock held, and needs
 O(n) memory for each reader.
 
-The solution: the lock is held only while one slice is read. A slice begins where the previous slice ended.
-A reader also subscribes to the books. When an order changes for the first time, its state before the change
-is recorded. A slice then contains the recorded state instead of the present state. A subscriber only queues
-each event, and the reader processes the queue later. So a writer waits for at most one slice.
+The solution: the lock is held only while one slice is read. A slice begins where the previous slice ended. A
+reader also subscribes to the books. When an order changes for the first time, its state before the change is
+recorded. A slice then contains the recorded state instead of the current state. A subscriber only queues each
+event, and the reader processes the queue later. So a writer waits for at most one slice.
 
 Invariants:
 
@@ -67,7 +67,7 @@ class SymbolIndex(Follower):
         self.catch_up()
 
     def _build(self) -> None:
-        """Index the present symbols. O(n log n) for n symbols."""
+        """Index the current symbols. O(n log n) for n symbols."""
         self._symbols = SortedSet(symbol for symbol, _ in self._by_name)
 
     def _apply(self, event: Event) -> None:
@@ -89,8 +89,8 @@ class RestingOrders(Follower):
     """The resting orders of one symbol, or of all symbols, as they are when this object is created.
 
     Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
-    If `after` is given, only the orders behind this place are read. If an event was missed, the former orders
-    are not known any more, so `next` raises MissedEventError.
+    With `after`, only the orders behind this place are read. If an event was missed, the former orders are
+    unknown, so `next` raises MissedEventError.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class RestingOrders(Follower):
         after: Position | None = None,
     ) -> None:
         super().__init__(books)
-        self._sequence = books._ledger.sequence  # not `last_sequence`: see `oms.api.followers`
+        self._sequence = books.last_sequence
         self._symbols = symbols
         self._symbol = symbol
         self._sides: Iterable[Side] = Side if side is None else (side,)
@@ -154,7 +154,7 @@ class RestingOrders(Follower):
     # ------------------------------------------------------------------ slices
 
     def _present(self, limit: int) -> tuple[list[OrderRow], Position | None]:
-        """Return the present orders after the last slice, and the end of this slice. O(limit).
+        """Return the current orders after the last slice, and the end of this slice. O(limit).
 
         The end is None if no more orders follow. A slice covers at most `limit` symbols after the one in
         which the last slice ended, because many of them may have no orders any more.
@@ -176,7 +176,7 @@ class RestingOrders(Follower):
         return self._symbols.from_symbol(self._end and self._end[0])
 
     def _rows(self, symbol: str) -> Iterator[OrderRow]:
-        """Iterate over the present orders of a symbol after the last slice."""
+        """Iterate over the current orders of a symbol after the last slice."""
         start = self._end
         for side in self._sides:
             book = self._books._books.by_name.get((symbol, side))

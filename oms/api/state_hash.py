@@ -1,9 +1,8 @@
-"""The hash of the whole state, computed without holding the lock for a long time.
+"""The whole state as of one moment, or its hash, without holding the lock for a long time.
 
-All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Before that, while the
-lock is held once, the names of the books are copied, and the arrival numbers and last prices of a
-MatchingEngine. The indexes of the stream could replace these copies, but a hash should not depend on an index
-that may be wrong.
+All orders are read in slices, as they are at the beginning (see `oms.api.slices`). Before that, the lock is
+held once, to copy the names of the books, and a MatchingEngine's arrival numbers and last prices. The indexes
+of the stream could replace these copies, but a hash should not depend on an index that may be wrong.
 """
 
 from __future__ import annotations
@@ -13,18 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
+from typing import TypeVar
 
 from oms.api.engine.snapshot import EngineOrders
 from oms.api.followers import retried
 from oms.api.slices import RestingOrders
 from oms.books import Contents, hash_of_books
 from oms.engine_books import hash_of_engine
-from oms.engine_state import Entry
+from oms.engine_state import EngineState, Entry
+from oms.events import Snapshot
 from oms.facade import Facade
 from oms.matching import MatchingEngine
-from oms.models import Side
+from oms.models import Order, OrderRow, Side
 
-__all__ = ["SLICE", "begin_hash", "state_hash"]
+T = TypeVar("T")
+
+__all__ = ["SLICE", "begin_copy", "begin_hash", "state_hash"]
 
 SLICE = 1_000
 """The number of orders that are read while the lock is held."""
@@ -36,9 +39,9 @@ _SYMBOL = itemgetter(0)
 def state_hash(books: Facade) -> tuple[int, str]:
     """Return the last sequence number, and what `books.state_hash()` returns at this moment.
 
-    O(n log n) for n open orders. The lock is held once to copy a name for each book, and a number for each
-    order and symbol of a MatchingEngine, and then for O(SLICE) at a time. The largest book needs O(m) memory
-    for m orders.
+    O(n log n) for n open orders. The lock is first held to copy a name for each book, and a number for each
+    order and symbol of a MatchingEngine. After that, it is held only while about SLICE orders are read at a
+    time. The largest book needs O(m) memory for m orders.
     """
     return retried(partial(_state_hash, books))
 
@@ -52,51 +55,100 @@ def _state_hash(books: Facade) -> tuple[int, str]:
 def begin_hash(books: Facade) -> tuple[int, Callable[[], str]]:
     """Return the last sequence number, and a function that computes the hash of the state at this moment.
 
-    A subscriber can begin a hash, too. Call the function once, from any thread. It raises MissedEventError if
-    an event was not published in the meantime.
+    A subscriber can begin a hash, too. Call the returned function once, from any thread. It raises
+    MissedEventError if an event was not published in the meantime.
     """
     with books.locked(to_read=True):
-        sequence, next_trade_id = books.last_sequence, books._books.next_trade_id
-        symbols = _Symbols(books._books.by_name)
-        orders, complete = _begin(books, symbols)
-        unsubscribe = books.subscribe(orders)
+        moment = _Moment(books)
+    return moment.sequence, moment.hash
 
-    def finish() -> str:
+
+def begin_copy(books: Facade) -> tuple[int, Callable[[], tuple[Snapshot, str]]]:
+    """Return the last sequence number, and a function that returns the state at this moment with its hash.
+
+    The function needs O(n) memory for n orders. See begin_hash.
+    """
+    with books.locked(to_read=True):
+        moment = _Moment(books)
+    return moment.sequence, moment.copy
+
+
+class _Moment:
+    """The state of the books at the moment when this object is created. The caller holds the lock then."""
+
+    def __init__(self, books: Facade) -> None:
+        self.sequence = books.last_sequence
+        self._next_trade_id = books._books.next_trade_id
+        self._instruments = books._books.instruments  # a change replaces the mapping
+        self._symbols = _Symbols(books._books.by_name)
+        self._engine = _Engine(books, self._symbols) if isinstance(books, MatchingEngine) else None
+        self._orders = (
+            RestingOrders(books, self._symbols, None) if self._engine is None else self._engine.orders
+        )
+        self._unsubscribe = books.subscribe(self._orders)
+
+    def hash(self) -> str:
+        """Return the hash of the state. Call either this or `copy`, and only once."""
         try:
-            symbols.sort()
-            return complete(hash_of_books(next_trade_id, sequence + 1, _contents(orders)))
+            self._symbols.sort()
+            hash_ = self._hash(_slices(self._orders.next))
+            return hash_ if self._engine is None else self._engine.hash(hash_, self._engine.entries())
         finally:
-            unsubscribe()
+            self._unsubscribe()
 
-    return sequence, finish
+    def copy(self) -> tuple[Snapshot, str]:
+        """Return the state and its hash."""
+        try:
+            self._symbols.sort()
+            rows = list(_slices(self._orders.next))
+            hash_, state = self._hash(rows), None
+            if self._engine is not None:
+                entries = tuple(self._engine.entries())
+                hash_, state = self._engine.hash(hash_, entries), self._engine.state(entries)
+        finally:
+            self._unsubscribe()
+        orders, instruments = tuple(map(Order._make, rows)), tuple(self._instruments.items())
+        return Snapshot(self.sequence, self._next_trade_id, orders, instruments, state), hash_
+
+    def _hash(self, rows: Iterable[OrderRow]) -> str:
+        return hash_of_books(self._next_trade_id, self.sequence + 1, _contents(rows))
 
 
-def _begin(books: Facade, symbols: _Symbols) -> tuple[RestingOrders, Callable[[str], str]]:
-    """Return the resting orders, and a function that completes their hash. The caller holds the lock."""
-    if not isinstance(books, MatchingEngine):
-        return RestingOrders(books, symbols, None), str
-    state = books._books
-    next_arrival, last_prices = state.next_arrival, dict(state.last_prices)
-    arrivals = _Arrivals(state.register.entries)
-    orders = EngineOrders(books, symbols, arrivals, None, None)
+class _Engine:
+    """The part of the state that only a matching engine has. See _Moment."""
 
-    def complete(hash_: str) -> str:
-        arrivals.sort()
-        return hash_of_engine(hash_, next_arrival, last_prices, _entries(orders))
+    def __init__(self, engine: MatchingEngine, symbols: _Symbols) -> None:
+        books = engine._books
+        self._next_arrival, self._prevention = books.next_arrival, books.prevention
+        self._last_prices = dict(books.last_prices)
+        self._arrivals = _Arrivals(books.register.entries)
+        self.orders = EngineOrders(engine, symbols, self._arrivals, None, None)
 
-    return orders, complete
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of all open orders, in order of arrival."""
+        self._arrivals.sort()
+        for entry, _ in _slices(self.orders.next_entries):
+            yield entry
+
+    def hash(self, hash_of_books: str, entries: Iterable[Entry]) -> str:
+        """Return the hash of the whole state."""
+        return hash_of_engine(hash_of_books, self._next_arrival, self._last_prices, entries)
+
+    def state(self, entries: tuple[Entry, ...]) -> EngineState:
+        """Return the part of a Snapshot."""
+        return EngineState(
+            self._next_arrival, entries, tuple(sorted(self._last_prices.items())), self._prevention
+        )
 
 
-def _contents(orders: RestingOrders) -> Iterator[Contents]:
-    rows = chain.from_iterable(iter(partial(orders.next, SLICE), []))
+def _slices(next_slice: Callable[[int], list[T]]) -> Iterator[T]:
+    return chain.from_iterable(iter(partial(next_slice, SLICE), []))
+
+
+def _contents(rows: Iterable[OrderRow]) -> Iterator[Contents]:
     for (symbol, side), group in groupby(rows, _NAME):
         of_book = list(group)
         yield symbol, side, len(of_book), of_book
-
-
-def _entries(orders: EngineOrders) -> Iterator[Entry]:
-    for entry, _ in chain.from_iterable(iter(partial(orders.next_entries, SLICE), [])):
-        yield entry
 
 
 class _Symbols:

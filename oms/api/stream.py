@@ -8,10 +8,10 @@ the service must not keep it in memory for each stream. No change may be lost be
 first change message.
 
 The solution: the snapshot consists of parts. A worker thread makes a part when the previous part has been
-sent. Under the same lock, the stream subscribes its backlog and begins the snapshot. So all parts show the
-state at one sequence number (see `oms.api.slices`), and the backlog contains every change after it (see
-`oms.api.backlog`). If the backlog grows too long, the service closes the stream. The client must then open
-a new stream, which starts with a new snapshot.
+sent. While it holds the lock, the stream begins the snapshot and subscribes its backlog. So all parts show
+the state at one sequence number (see `oms.api.slices`), and the backlog contains every change after it (see
+`oms.api.backlog`). If the backlog grows too long, the service closes the stream. The client must then open a
+new stream, which starts with a new snapshot.
 
 Only a few streams at a time send a snapshot of several parts. The others wait, and begin their snapshot
 after the wait. A stream whose client is slow does not make them wait: it continues, but another stream may
@@ -36,7 +36,7 @@ from oms.api.feed import Feed
 from oms.api.followers import MissedEventError
 from oms.api.integers import json_text
 from oms.api.problems import ProblemError, deny, log_rejection
-from oms.api.request_models import StreamQuery
+from oms.api.query_models import StreamQuery
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
 from oms.facade import Facade
@@ -46,7 +46,7 @@ __all__ = ["EVENT_MISSED", "PART_LENGTH", "READER_SENT_DATA", "READER_TOO_SLOW",
 T = TypeVar("T")
 
 EVENT_MISSED = 1011
-"""The close code if an interrupt has kept a change from the streams. The client should open a new stream."""
+"""The close code if the streams missed a change because of an interrupt. The client should open a new one."""
 READER_SENT_DATA = 1003
 """The close code for a client that sent a message, which is not allowed."""
 READER_TOO_SLOW = 4008
@@ -59,7 +59,7 @@ A part may be longer by the fills of one trade.
 """
 
 LARGE = 200
-"""Above this weight, the text of an event is made in a worker thread. It takes about a millisecond."""
+"""Above this weight, the text of an event is created in a worker thread. It takes about a millisecond."""
 
 _MOST_SNAPSHOTS = 2  # that are sent at a time, if they have several parts
 _PATIENCE = 1.0  # seconds that a client may take for a part while other streams wait
@@ -175,7 +175,7 @@ class Streams:
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *arguments)
 
     def _begin(self, backlog: Backlog) -> _PartText:
-        """Begin a snapshot and subscribe the backlog under the same lock, so that no change is lost."""
+        """Begin a snapshot, and subscribe the backlog before releasing the lock, so no change is lost."""
         with self._books.locked(to_read=True):
             sequence = self._books.last_sequence
             backlog.begin(self._feed.snapshot(backlog.symbol, backlog.viewer))

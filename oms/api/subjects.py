@@ -1,4 +1,4 @@
-"""What a response to a change is about, and its JSON in the journal if no event contains it.
+"""The subject of the response to a change, and its JSON in the journal if no event contains it.
 
 A request that changes nothing creates no event. So the journal stores its subject in a reply, or in the note
 of another event of the same transaction.
@@ -23,14 +23,14 @@ class Added(NamedTuple):
 
 
 Single: TypeAlias = Order | Trade | Executed | Reduced | Canceled | Added
-"""The subject of a response to one change. `Executed`, `Reduced`, and `Canceled` are those of an engine."""
+"""The subject of a response to one change. `Executed`, `Reduced`, and `Canceled` come only from an engine."""
 
 
 class Part(NamedTuple):
     """The result of one verb of a transaction.
 
-    `sequence` and `time` are those of the verb's event. A verb that changes nothing has no event, so its
-    `sequence` is that of the latest event, and its `time` is None.
+    `sequence` and `time` are the sequence number and the timestamp of the verb's event. A verb that changes
+    nothing has no event, so its `sequence` is the latest event's sequence number, and its `time` is None.
     """
 
     sequence: int

@@ -45,7 +45,7 @@ CHANGES = Pool("changes", 128)
 
 
 def in_thread(endpoint: Callable[..., Any], pool: Pool) -> Callable[..., Any]:
-    """Return a coroutine function that runs an endpoint in a thread of a pool, if it is not one already."""
+    """Return a coroutine function that runs an endpoint in a thread pool, or the endpoint if it is one."""
     if inspect.iscoroutinefunction(endpoint):
         return endpoint
 

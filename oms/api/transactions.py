@@ -1,8 +1,8 @@
-"""Changes with lists: a list of new orders, and transactions. Each is made only once per idempotency key.
+"""Changes with lists: a list of new orders, and transactions. Each is executed only once per idempotency key.
 
-A list of new orders needs no key, because its order ids identify it. An order id can be used only once. So if
-one id of a list is used, either the same list has added it, and the request is a retry, or the list is
-rejected. The note of the event contains the digest of the list.
+A list of new orders does not need a key, because its order ids identify it. An order id can be used only
+once. So if one id of a list is used, either the same list has added it, and the request is a retry, or the
+list is rejected. The note of the event contains the digest of the list.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, Body, Response
 from pydantic import TypeAdapter
 
-from oms.api import openapi
+from oms.api import descriptions
 from oms.api.batches import Tried, VerbNotes, note_of
 from oms.api.body_lists import checked_by, unchecked
 from oms.api.first_responses import FirstResponse, FirstResponses, request_fields
 from oms.api.idempotency import Change, Once, digest_of
 from oms.api.openapi import documented
-from oms.api.request_models import KeyHeader, NewOrder
+from oms.api.query_models import KeyHeader
+from oms.api.request_models import NewOrder
 from oms.api.response_models import json_response, to_json
 from oms.api.route import accepting_lists
 from oms.api.subjects import Added, Done, Part, Single
@@ -63,7 +64,7 @@ class BulkChanges:
         return self._once(key, digest, None, make, order_ids=ids)
 
     def transaction(self, verbs: Sequence[BookVerb], key: str | None) -> Change:
-        """Make all verbs, or none. Raise ProblemError with the index of a verb that fails."""
+        """Execute all verbs, or none. Raise ProblemError with the index of a verb that fails."""
         digest = digest_of("POST", "/transactions", {"verbs": [verb.explicit_fields() for verb in verbs]})
         batch = Verbs(self._om, verbs, lambda: BookVerbs(self._om, self._responses))
         tries = any(isinstance(verb, AmendOrder) for verb in verbs)  # an amendment may change nothing
@@ -85,7 +86,7 @@ class Transactions:
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoint to a router."""
-        description = documented(openapi.TRANSACTION, self.make_transaction)
+        description = documented(descriptions.TRANSACTION, self.make_transaction)
         router.add_api_route("/transactions", self.make_transaction, methods=["POST"], **description)
 
     @accepting_lists

@@ -56,7 +56,7 @@ _turn_of_request: ContextVar[_Turn | None] = ContextVar("oms_api_turn", default=
 
 
 class Turns:
-    """Middleware that lets each long request wait for its turn."""
+    """Middleware that makes each long request wait for its turn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

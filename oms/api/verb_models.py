@@ -1,6 +1,7 @@
 """Models of the verbs of transactions and what-ifs, and of lists of new orders.
 
-A verb has the fields of the request that makes the same change alone.
+A verb is one change in a transaction or what-if. It has the same fields as the request that makes this change
+on its own.
 """
 
 from __future__ import annotations
@@ -11,19 +12,14 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from oms.api.body_lists import list_of
-from oms.api.request_models import (
-    AmountOrPrice,
-    Body,
+from oms.api.field_types import (
     BodyOrderId,
     EngineBodyOrderId,
-    NewOrder,
-    NewSubmission,
-    NewTrade,
     OptionalBodySide,
     OptionalBodySymbol,
     OptionalOwner,
-    Reduction,
 )
+from oms.api.request_models import AmountOrPrice, Body, NewOrder, NewSubmission, NewTrade, Reduction
 from oms.contract import MOST_ORDERS, MOST_VERBS
 
 __all__ = [
@@ -54,66 +50,66 @@ NewOrders = TypeAliasType(
 
 
 class AddOrder(NewOrder):
-    """The verb that adds an order, as `POST /orders` does."""
+    """The verb `add_order`, which adds an order, as `POST /orders` does."""
 
     verb: Literal["add_order"]
 
 
 class AddOrders(Body):
-    """The verb that adds a list of orders, as `POST /orders` does. One event records all of them."""
+    """The verb `add_orders`, which adds a list of orders in a single event, as `POST /orders` does."""
 
     verb: Literal["add_orders"]
     orders: NewOrders
 
 
 class RemoveOrder(Body):
-    """The verb that removes a resting order, as `DELETE /orders/{order_id}` does."""
+    """The verb `remove_order`, which removes a resting order, as `DELETE /orders/{order_id}` does."""
 
     verb: Literal["remove_order"]
     order_id: BodyOrderId
 
 
 class AmendOrder(AmountOrPrice):
-    """The verb that amends a resting order, as `PATCH /orders/{order_id}` does."""
+    """The verb `amend_order`, which amends a resting order, as `PATCH /orders/{order_id}` does."""
 
     verb: Literal["amend_order"]
     order_id: BodyOrderId
 
 
 class PlaceTrade(NewTrade):
-    """The verb that places a trade, as `POST /trades` does."""
+    """The verb `place_trade`, which places a trade, as `POST /trades` does."""
 
     verb: Literal["place_trade"]
 
 
 class Submit(NewSubmission):
-    """The verb that submits an order, as `POST /submissions` does."""
+    """The verb `submit`, which submits an order, as `POST /submissions` does."""
 
     verb: Literal["submit"]
 
 
 class Replace(AmountOrPrice):
-    """The verb that replaces an open order, as `PATCH /orders/{order_id}` does."""
+    """The verb `replace`, which replaces an open order, as `PATCH /orders/{order_id}` does."""
 
     verb: Literal["replace"]
     order_id: EngineBodyOrderId
 
 
 class Reduce(Reduction):
-    """The verb that reduces the open amount of an order, as `POST /reductions` does."""
+    """The verb `reduce`, which reduces the open amount of an order, as `POST /reductions` does."""
 
     verb: Literal["reduce"]
 
 
 class Cancel(Body):
-    """The verb that cancels an open order, as `DELETE /orders/{order_id}` does."""
+    """The verb `cancel`, which cancels an open order, as `DELETE /orders/{order_id}` does."""
 
     verb: Literal["cancel"]
     order_id: EngineBodyOrderId
 
 
 class CancelAll(Body):
-    """The verb that cancels open orders, as `DELETE /orders` does."""
+    """The verb `cancel_all`, which cancels open orders, as `DELETE /orders` does."""
 
     verb: Literal["cancel_all"]
     symbol: OptionalBodySymbol = None
@@ -130,12 +126,12 @@ _AT_LEAST_ONE = list_of(1, MOST_VERBS, "verbs")
 
 
 class TransactionBody(Body):
-    """Verbs that are made together: either all of them, or none."""
+    """Changes (verbs) that are made together: either all of them, or none."""
 
     verbs: Annotated[BookVerbList, *_AT_LEAST_ONE]
 
 
 class EngineTransactionBody(Body):
-    """Verbs of a matching engine that are made together: either all of them, or none."""
+    """Changes (verbs) of a matching engine that are made together: either all of them, or none."""
 
     verbs: Annotated[EngineVerbList, *_AT_LEAST_ONE]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from oms.api.batches import Tried, VerbNotes
-from oms.api.first_responses import RESPONSE_SUBJECTS, FirstResponses
+from oms.api.event_subjects import RESPONSE_SUBJECTS
+from oms.api.first_responses import FirstResponses
 from oms.api.problems import ProblemError, at_element, from_exception
 from oms.api.request_models import Body
 from oms.api.subjects import Added, Done, Part, Single
@@ -35,7 +36,7 @@ def added_ids(verbs: Iterable[BookVerb]) -> list[int]:
 
 
 class Verbs(Generic[V]):
-    """The verbs of one request, in order. `begin` returns the function that makes one verb.
+    """The verbs of one request, in order. `begin` returns a function that executes one verb per call.
 
     Call `make` in a transaction, and `try_out` in a what-if. A verb that fails raises ProblemError with its
     index. The caller must then roll back.
@@ -47,7 +48,7 @@ class Verbs(Generic[V]):
         self._begin = begin
 
     def make(self, notes: Callable[[Sequence[Tried]], VerbNotes], *, tries: bool) -> Done:
-        """Make all verbs, each with its note. If `tries` is True, try them out in a what-if first."""
+        """Execute all verbs, each with its note. If `tries` is True, try them out in a what-if first."""
         tried: list[Tried] = []
         if tries:
             with self._books.what_if():
@@ -58,7 +59,7 @@ class Verbs(Generic[V]):
         return self._made(notes(tried))
 
     def try_out(self) -> list[Part]:
-        """Make all verbs, and return what the books' methods return. The events have no time."""
+        """Execute all verbs, and return the results of the books' methods. The events have no timestamps."""
         perform, parts = self._begin(), list[Part]()
         for index, verb in enumerate(self.verbs):
             subject = _performed(perform, verb, index)
@@ -89,7 +90,7 @@ def _performed(perform: Callable[[V], Single], verb: V, index: int) -> Single:
 
 
 class BookVerbs:
-    """The function that makes one verb of an OrderManagement after another.
+    """A callable that executes one verb per call on an OrderManagement.
 
     An order id can be used only once, as in `POST /orders`. The ids that this transaction adds are not
     recorded yet, so they are remembered here.
@@ -101,7 +102,7 @@ class BookVerbs:
         self._added: set[int] = set()
 
     def __call__(self, verb: BookVerb) -> Single:
-        """Make a verb, and return the subject of its response. Raise OmsError if the books reject it."""
+        """Execute a verb, and return the subject of its response. Raise OmsError if the books reject it."""
         match verb:
             case AddOrder():
                 self._claim([verb.order_id])

@@ -1,6 +1,6 @@
-"""The endpoint that answers questions as if some verbs had been made. It changes nothing.
+"""The endpoint that answers questions as if some changes (verbs) had been made. It changes nothing.
 
-The verbs are made in a what-if, so neither the journal nor the stream receives their events. All other
+The verbs are executed in a what-if, so neither the journal nor the stream receives their events. All other
 threads wait until all questions are answered. So the number of verbs and questions is limited, and so is what
 the questions read (see `oms.api.read_budget`). The verbs take as long as in a transaction, and their rollback
 takes about as long again.
@@ -9,11 +9,11 @@ takes about as long again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Body, Response
 
-from oms.api import openapi
+from oms.api import descriptions
 from oms.api.body_lists import checked_by, unchecked
 from oms.api.decimals import with_decimals
 from oms.api.first_responses import FirstResponses
@@ -21,7 +21,7 @@ from oms.api.openapi import documented
 from oms.api.problems import ProblemError, at_element, from_exception
 from oms.api.question_models import Question, WhatIfBody
 from oms.api.questions import Questions
-from oms.api.read_budget import limited, spend
+from oms.api.read_budget import limited
 from oms.api.response_models import json_response
 from oms.api.route import accepting_lists
 from oms.api.subjects import Single
@@ -79,18 +79,12 @@ class WhatIf:
     def _answer(self, question: Question, index: int) -> dict[str, Any]:
         try:
             content = self._answers[question.question](question)
-            spend(sum(_length(value) for value in content.values()))
         except OmsError as error:
             raise at_element(from_exception(error), "question", index) from error
         except ProblemError as error:
             raise at_element(error, "question", index) from error
         named = {"question": question.question, **content}
         return with_decimals(named, self._books.instruments) if question.decimals else named
-
-
-def _length(value: object) -> int:
-    """Return the number of elements of a list, or 0 for any other value."""
-    return len(cast("list[object]", value)) if isinstance(value, list | tuple) else 0
 
 
 class WhatIfs:
@@ -103,12 +97,12 @@ class WhatIfs:
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoint to a router."""
-        description = documented(openapi.WHAT_IF, self.ask_what_if)
+        description = documented(descriptions.WHAT_IF, self.ask_what_if)
         router.add_api_route("/what-if", self.ask_what_if, methods=["POST"], **description)
 
     @accepting_lists
     def ask_what_if(self, what_if: _WhatIf) -> Response:
-        """Answer questions as if the verbs had been made. Nothing changes, so no key is needed."""
+        """Answer questions as if changes had been made. Nothing changes, so no key is needed."""
         body: WhatIfBody = _BODY(what_if)
         verbs = Verbs(self._om, body.verbs, lambda: BookVerbs(self._om, self._responses))
         return self._what_if.response(verbs, body.questions, subject_json)

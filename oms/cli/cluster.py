@@ -11,148 +11,34 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from time import time_ns
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from oms import extras
+from oms.cli import cluster_options as options
 from oms.cli.exit_codes import ExitCode
+from oms.cli.instruments import read_instruments
 from oms.cli.style import new_console, new_table
+from oms.instrument import Instrument
 from oms.submission import SelfTradePrevention
 
 if TYPE_CHECKING:
     from oms.api import Settings
-    from oms.cluster.status import ClusterStatus, ShardStatus
+    from oms.cluster.ownership.status import ClusterStatus, ShardStatus
 
 __all__ = ["app"]
 
 app = typer.Typer(name="cluster", help="Run a worker of a cluster, and show its state.", no_args_is_help=True)
 
+_OPEN_SECONDS = 10.0  # how long `status` waits for the servers, which may be choosing a new leader
 _AT_ONCE = 4  # copies that are opened, taken over, or closed at the same time
-
-Servers = Annotated[
-    list[str],
-    typer.Option(
-        "--servers",
-        metavar="URL",
-        envvar="OMS_CLUSTER_SERVERS",
-        show_default=False,
-        help="A NATS server, such as nats://localhost:4222. Can be repeated.",
-    ),
-]
-Shards = Annotated[
-    int | None,
-    typer.Option(
-        "--shards",
-        min=1,
-        max=1_000,
-        metavar="N",
-        show_default=False,
-        help="How many shards the cluster has. The first worker decides it permanently.",
-    ),
-]
-Listen = Annotated[
-    str,
-    typer.Option(
-        "--listen",
-        metavar="HOST:PORT",
-        help="The address to listen on. Port 0 picks a free port. Any address other than loopback requires"
-        " an API key.",
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        show_default=False,
-        help="The URL at which others reach this worker. The default is http://HOST:PORT.",
-    ),
-]
-WorkerName = Annotated[
-    str | None,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        show_default=False,
-        help="The name of this worker. The default consists of the names of the machine and the process.",
-    ),
-]
-Engine = Annotated[
-    bool, typer.Option("--engine", help="The shards are matching engines, in which incoming orders trade.")
-]
-Prevention = Annotated[
-    SelfTradePrevention,
-    typer.Option(
-        "--self-trade-prevention",
-        metavar="POLICY",
-        help="With engines: what happens when two orders of the same owner would trade with each other: NONE,"
-        " CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, or DECREMENT. All workers need the same value.",
-    ),
-]
-Standby = Annotated[
-    bool,
-    typer.Option(
-        "--standby", help="Follow all shards, answer reads, and take over the shards of a worker that dies."
-    ),
-]
-Replicas = Annotated[
-    int, typer.Option("--replicas", min=1, max=5, metavar="N", help="How many servers store each change.")
-]
-System = Annotated[
-    str | None,
-    typer.Option(
-        "--system",
-        metavar="USER:PASSWORD",
-        envvar="OMS_CLUSTER_SYSTEM",
-        show_default=False,
-        show_envvar=True,
-        help="The system account of the servers, which proves that they are safe. Set the variable instead,"
-        " because other users of the machine can see options.",
-    ),
-]
-Monitoring = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--monitoring",
-        metavar="URL",
-        envvar="OMS_CLUSTER_MONITORING",
-        show_default=False,
-        help="The monitoring URL of a server, which also proves that it is safe. Can be repeated.",
-    ),
-]
-Unsafe = Annotated[bool, typer.Option("--unsafe", help="Check nothing. Acknowledged changes can be lost.")]
-KeysFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--keys-file", metavar="FILE", show_default=False, help="A file with API keys of oms key new."
-    ),
-]
-Lease = Annotated[
-    float,
-    typer.Option(
-        "--lease-seconds",
-        min=1.0,
-        max=300.0,
-        metavar="SECONDS",
-        help="After how many silent seconds others take over. All workers need the same value.",
-    ),
-]
-LogFormat = Annotated[
-    Literal["text", "json"], typer.Option("--log-format", help="The form of the log lines.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
-Seconds = Annotated[
-    float,
-    typer.Option(
-        "--seconds", min=0.5, metavar="SECONDS", help="A worker that is silent for so long is dead."
-    ),
-]
 
 
 @contextmanager
 def _extra() -> Generator[None]:
-    """Print how to install the extra, and exit, if the block imports what is not installed."""
+    """Print how to install a missing extra, and exit, if an import in the block fails without it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -165,31 +51,35 @@ def _extra() -> Generator[None]:
 
 @app.command()
 def worker(
-    servers: Servers,
+    servers: options.Servers,
     *,
-    shards: Shards = None,
-    listen: Listen = "127.0.0.1:0",
-    url: Url = None,
-    name: WorkerName = None,
-    engine: Engine = False,
-    self_trade_prevention: Prevention = SelfTradePrevention.NONE,
-    standby: Standby = False,
-    replicas: Replicas = 3,
-    system: System = None,
-    monitoring: Monitoring = None,
-    unsafe: Unsafe = False,
-    keys_file: KeysFile = None,
-    lease_seconds: Lease = 5.0,
-    log_format: LogFormat = "text",
+    shards: options.Shards = None,
+    listen: options.Listen = "127.0.0.1:0",
+    url: options.Url = None,
+    name: options.WorkerName = None,
+    engine: options.Engine = False,
+    self_trade_prevention: options.Prevention = SelfTradePrevention.NONE,
+    instrument: options.InstrumentTexts = None,
+    instruments: options.InstrumentsFile = None,
+    clock: options.HasClock = True,
+    standby: options.Standby = False,
+    replicas: options.Replicas = 3,
+    system: options.System = None,
+    monitoring: options.Monitoring = None,
+    unsafe: options.Unsafe = False,
+    keys_file: options.KeysFile = None,
+    lease_seconds: options.Lease = 5.0,
+    snapshot_every: options.SnapshotEvery = 100_000,
+    log_format: options.LogFormat = "text",
 ) -> None:
-    """Run a worker, which serves some shards over HTTP. Stop it with Ctrl-C.
+    """Run a worker, which serves some shards over HTTP. Stop the worker with Ctrl-C.
 
     Another worker takes over its shards when it stops or dies.
     """
     with _extra():
         from oms.api import Settings, logs, server  # noqa: PLC0415 - other commands work without the extras
-        from oms.cluster.agreement import BUCKET, agreed, default_names  # noqa: PLC0415 - see above
-        from oms.cluster.jetstream_bucket import JetStreamBucket  # noqa: PLC0415 - see above
+        from oms.cluster.jetstream.unsafe import marked_lines  # noqa: PLC0415 - see above
+        from oms.cluster.ownership.agreement import agreed, default_names  # noqa: PLC0415 - see above
         from oms.cluster.worker import create_worker_app  # noqa: PLC0415 - see above
         from oms.cluster.worker.opening import Place, open_worker  # noqa: PLC0415 - see above
         from oms.cluster.worker.running import serve_worker  # noqa: PLC0415 - see above
@@ -199,20 +89,22 @@ def worker(
             f"--listen {listen} can be reached from other machines, so an API key is required; pass"
             " --keys-file FILE, or listen on 127.0.0.1"
         )
-    urls = _split(servers)
-    place = Place(urls, replicas, _account(system), _split(monitoring or []), unsafe)
+    known = _instruments(instrument or [], instruments)
+    place = Place(options.split(servers), replicas, _account(system), options.split(monitoring or []), unsafe)
     os.environ.pop("OMS_CLUSTER_SYSTEM", None)  # no child process gets the password
     settings: Settings = Settings(keys_file=keys_file)
     with (
         logs.logging_to(logs.stderr_descriptor(), log_format),
         server.listen(host, port) as listening,
-        closing(JetStreamBucket(urls, BUCKET, replicas=replicas)) as bucket,
+        marked_lines(unsafe=unsafe),
+        closing(place.open_bucket()) as bucket,
         ThreadPoolExecutor(_AT_ONCE, "oms worker") as executor,
     ):
         decided = agreed(
             bucket,
             None if shards is None else default_names(shards),
             engine=engine if engine or shards is not None else None,
+            unsafe=unsafe,
         )
         if self_trade_prevention is not SelfTradePrevention.NONE and not decided.engine:
             raise typer.BadParameter("--self-trade-prevention needs shards that are matching engines")
@@ -228,8 +120,11 @@ def worker(
             url=own_url,
             standby=standby,
             prevention=self_trade_prevention,
+            instruments=known,
+            event_clock=time_ns if clock else None,
             settings=settings,
             lease_seconds=lease_seconds,
+            snapshot_every=snapshot_every,
         )
         print(f"worker {own_name} serves {own_url}")
         kind = "matching engines" if decided.engine else "books"
@@ -237,6 +132,13 @@ def worker(
         print(f"role: {'standby, which follows all shards' if standby else 'worker'}", flush=True)
         own = create_worker_app(running, settings, has_owners=decided.engine)
         serve_worker(running, own, listening, settings)
+
+
+def _instruments(texts: list[str], file: Path | None) -> dict[str, Instrument]:
+    try:
+        return read_instruments(texts, file)
+    except OSError as error:
+        raise typer.BadParameter(f"--instruments {file} cannot be read: {error.strerror or error}") from None
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -250,11 +152,6 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _split(values: list[str]) -> list[str]:
-    """Return the values of a list, in which commas also separate them."""
-    return [part.strip() for value in values for part in value.split(",") if part.strip()]
-
-
 def _account(system: str | None) -> dict[str, Any] | None:
     if system is None:
         return None
@@ -265,21 +162,26 @@ def _account(system: str | None) -> dict[str, Any] | None:
 
 
 @app.command()
-def status(servers: Servers, *, seconds: Seconds = 5.0, as_json: AsJson = False) -> None:
+def status(
+    servers: options.Servers, *, seconds: options.Seconds = 5.0, as_json: options.AsJson = False
+) -> None:
     """Show the shards of a cluster, their owners and copies, and whether the copies agree.
 
-    The exit code is 1 if a shard has no owner, or if two copies have different state hashes.
+    The exit code is 1 if a shard has no owner, if two copies have different state hashes, if a worker does
+    not serve its copy, or if there are no shards yet.
     """
     with _extra():
-        from oms.cluster.agreement import BUCKET  # noqa: PLC0415 - see above
-        from oms.cluster.jetstream_bucket import JetStreamBucket  # noqa: PLC0415 - see above
-        from oms.cluster.replicated_log import UnavailableError  # noqa: PLC0415 - see above
-        from oms.cluster.status import read_status  # noqa: PLC0415 - see above
-    with closing(JetStreamBucket(_split(servers), BUCKET, create=False)) as bucket:
+        from oms.cluster.jetstream.jetstream_bucket import JetStreamBucket  # noqa: PLC0415 - see above
+        from oms.cluster.log.replicated_log import UnavailableError  # noqa: PLC0415 - see above
+        from oms.cluster.ownership.agreement import BUCKET  # noqa: PLC0415 - see above
+        from oms.cluster.ownership.status import read_status  # noqa: PLC0415 - see above
+    with closing(
+        JetStreamBucket(options.split(servers), BUCKET, create=False, open_seconds=_OPEN_SECONDS)
+    ) as bucket:
         try:
             read = read_status(bucket, seconds)
         except UnavailableError as error:
-            print(f"oms: the state of the cluster cannot be read: {error}", file=sys.stderr)
+            print(f"oms: {bucket.place} cannot be read: {error}; do most servers run?", file=sys.stderr)
             raise typer.Exit(ExitCode.WRONG_USE) from None
     if as_json:
         print(json.dumps(_as_json(read)))
@@ -316,11 +218,14 @@ def _print(read: ClusterStatus) -> None:
     if read.dead:
         console.print(f"dead workers: {', '.join(read.dead)}")
     wrong = sum(shard.problem is not None for shard in read.shards)
-    console.print("all shards are served" if not wrong else f"shards with a problem: {wrong}")
+    if not read.shards:
+        console.print("there are no shards yet; start a worker with --shards NUMBER")
+    else:
+        console.print("all shards are served" if not wrong else f"shards with a problem: {wrong}")
 
 
 def _rows(shard: ShardStatus) -> list[list[str]]:
-    """Return the rows of a shard, one for each copy, the owner's first."""
+    """Return a shard's rows: one for each copy, and the owner's copy first."""
     if not shard.copies:
         return [[shard.name, "", "", "", "", "", "", shard.problem or ""]]
     rows: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""`oms demo`: a tour of the command and the library that needs no files."""
+"""`oms demo`: a tour of the command and the library, without any files."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
 
     FINE = 0
     DISAGREES = 1
-    """The data is not right.
+    """A check of data, or of a cluster, has found a problem.
 
     A replay does not match the published data, a capture has unreadable lines, a journal is damaged, or a
     shard of a cluster has no owner.

@@ -1,4 +1,4 @@
-"""The instruments that `oms serve` declares at its start: the options --instrument and --instruments."""
+"""The instruments that `oms serve` sets when it starts: the options --instrument and --instruments."""
 
 from __future__ import annotations
 

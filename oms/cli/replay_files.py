@@ -32,7 +32,7 @@ __all__ = ["replay_files"]
 
 
 class _Symbol(NamedTuple):
-    """The end of one symbol's books. Prices are in ticks, and None if a side is empty or the book stale."""
+    """One symbol's books at the end. Prices are in ticks, or None if a side is empty or the book is stale."""
 
     symbol: str
     instrument: Instrument
@@ -41,7 +41,7 @@ class _Symbol(NamedTuple):
 
 
 class _End(NamedTuple):
-    """The end of a file: its JSON object, and a row of the table for each symbol."""
+    """The result for a file: its JSON object, and a row of the table for each symbol."""
 
     as_object: dict[str, object]
     symbols: tuple[_Symbol, ...]
@@ -49,12 +49,12 @@ class _End(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """The analysis. It prices these amounts (lots) at the end of a file."""
+    """The analysis of a file, which prices these amounts (lots) at the end of the file."""
 
     amounts: tuple[int, ...]
 
     def __call__(self, run: UnitReplay) -> _End:
-        """Return what the command shows of one file."""
+        """Return the result that the command shows for one file."""
         report, om = run.finish(), run.om
         symbols = tuple(
             _Symbol(
@@ -80,7 +80,7 @@ def replay_files(
 ) -> bool:
     """Replay several files and print a table. Return True if none of them disagrees with its data.
 
-    If some files cannot be read, raise UnitsError, and print the others first.
+    If some files cannot be read, print the results of the others, and then raise UnitsError.
     """
     results, error = _replayed(units, _Ends(tuple(quote)), jobs)
     if as_object:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oms import Instrument, InvalidArgumentError, MatchingEngine, OrderManagement, Side, extras, journal
+from oms.cli.cluster_options import split
 from oms.cli.exit_codes import ExitCode
 from oms.clock import Clock
 from oms.submission import SelfTradePrevention
@@ -93,7 +94,7 @@ def _serve_cluster(plan: Plan, loaded: Loaded, settings: Settings, *, needs_key:
     with (
         logs.logging_to(logs.stderr_descriptor(), values.log_format),
         server.listen(values.host, values.port) as listening,
-        open_gateway(values.cluster, settings) as app,
+        open_gateway(split(values.cluster), settings, reads_from=values.reads_from) as app,
     ):
         source = f"gateway to the shards {', '.join(app.state.shards.names)}"
         _announce(values.host, listening.getsockname()[1], source, needs_key=needs_key)

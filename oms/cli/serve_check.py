@@ -1,4 +1,4 @@
-"""`oms serve --check`: the settings, their sources, and everything that is wrong with them."""
+"""`oms serve --check`: the settings, their sources, and all problems with them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPUTED: dict[str, Callable[[Plan], object]] = {
 
 
 def report(loaded: Loaded) -> ExitCode:
-    """Print the settings and all problems. Return the exit code. Change nothing."""
+    """Print the settings and all problems, without changing anything. Return the exit code."""
     console, plan = new_console(), Plan(loaded)
     table = new_table()
     table.add_column("setting", no_wrap=True)
@@ -43,9 +43,9 @@ def report(loaded: Loaded) -> ExitCode:
 
 
 def check_all(loaded: Loaded) -> None:
-    """Raise the first problem with the settings, with the number of other problems that `report` lists.
+    """Raise the first problem with the settings. The message contains the number of other problems.
 
-    A port that is in use, or a journal that cannot be opened, raises nothing if the settings are valid.
+    If the settings are valid, this function checks neither the port nor the journal.
     """
     if loaded.problems or any(_problem_of(check) for check in Plan(loaded).checks()):
         first, *others = problems_of(loaded)
@@ -80,7 +80,7 @@ def _shown(setting: Setting, loaded: Loaded, plan: Plan) -> str:
 
 
 def problems_of(loaded: Loaded) -> Iterator[str]:
-    """Yield everything that would keep the service from starting, in one line each."""
+    """Yield a one-line description of each problem that would keep the service from starting."""
     yield from loaded.problems
     plan = Plan(loaded)
     checks: tuple[Callable[[], object], ...] = (
@@ -93,7 +93,7 @@ def problems_of(loaded: Loaded) -> Iterator[str]:
 
 
 def _problem_of(check: Callable[[], object]) -> str | None:
-    """Return what a check finds, or None."""
+    """Return the problem that a check finds, or None."""
     try:
         check()
     except typer.BadParameter as error:
@@ -106,7 +106,7 @@ def _problem_of(check: Callable[[], object]) -> str | None:
 
 
 def _check_address(loaded: Loaded) -> None:
-    if not loaded.invalid & {"host", "port"}:  # otherwise, the values are not those of the user
+    if not loaded.invalid & {"host", "port"}:  # otherwise, this would check a default
         server.listen(loaded.values.host, loaded.values.port).close()
 
 

@@ -1,11 +1,11 @@
-"""The options of `oms serve`, made of its settings.
+"""The options of `oms serve`, created from its settings.
 
 The problem. The settings need pydantic, which takes 0.2 seconds to import and belongs to the `api` extra. The
 other commands need neither. But Typer asks for the options of all commands when it starts.
 
-The solution. This command makes its options when somebody asks for them: to parse the arguments of `oms
+The solution. This command creates its options only when they are needed: to parse the arguments of `oms
 serve`, or to show its help. Each option has the default None, which means that the flag was not passed. The
-values are passed on as they are, because the settings check them.
+values are passed on unchanged, because the settings check them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ServeCommand"]
 
 
 class ServeCommand(TyperCommand):
-    """A command with the settings of `oms serve` as its options. The context's `obj` has their values."""
+    """A command with the settings of `oms serve` as its options. The context's `obj` holds their values."""
 
     _options: list[Any] | None = None
 
@@ -62,7 +62,7 @@ def _options() -> list[Any]:
 
 
 def _function_with(listed: list[Setting]) -> Callable[..., None]:
-    """Return a function whose signature has one parameter for each setting. Typer makes options of them."""
+    """Return a function with one parameter for each setting. Typer turns its parameters into options."""
 
     def function() -> None:
         raise NotImplementedError
@@ -90,6 +90,6 @@ def _annotation(setting: Setting) -> Any:
 
 
 def _help(setting: Setting) -> str:
-    """Return the description and the default. The description says what no value means."""
+    """Return the description and the default. The description says what happens without a value."""
     has_default = setting.default not in (None, (), "") and not setting.is_switch
     return f"{setting.description} Default: {setting.default}." if has_default else setting.description

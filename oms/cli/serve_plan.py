@@ -1,4 +1,4 @@
-"""What `oms serve` will do with its settings, and every check of them that needs no port and no journal.
+"""The plan of `oms serve` for its settings, and the checks that need neither a port nor a journal.
 
 Each method returns one part of the plan, or raises an exception that says what is wrong with the settings.
 Each method depends on as few settings as possible, so that one wrong setting does not hide another. Both
@@ -48,7 +48,7 @@ class Plan:
         self._values = loaded.values
 
     def checks(self) -> tuple[Callable[[], object], ...]:
-        """Return the methods that raise what is wrong with the settings."""
+        """Return the methods that raise an error if a setting is wrong."""
         return (
             self.check_workers,
             self.root_path,
@@ -108,15 +108,18 @@ class Plan:
         self.keys()
 
     def check_engine_settings(self) -> None:
-        """Raise an error if a setting needs an engine and there is none."""
+        """Raise an error if a setting needs a matching engine, but the service has none."""
         if self._values.self_trade_prevention is not None and not self._values.engine:
             place = self._loaded.place("self_trade_prevention")
             raise typer.BadParameter(f"{place} needs --engine; pass both, or leave out {place}")
 
     def check_cluster(self) -> None:
-        """Raise an error if a setting of the books is set, but the workers of a cluster have the books."""
+        """Raise an error if a setting for the books is set, although a cluster's workers have the books."""
         values = self._values
         if not values.cluster:
+            if values.reads_from != "owner":
+                place = self._loaded.assignment("reads_from")
+                raise typer.BadParameter(f"{place} needs --cluster; pass both, or leave out {place}")
             return
         for name in _OF_BOOKS:
             if getattr(values, name) not in (None, (), False):
@@ -153,7 +156,7 @@ class Plan:
             raise typer.BadParameter(f"{self._loaded.assignment('keys_file')}: {error.remedy}") from None
 
     def check_connections(self) -> None:
-        """Raise an error if the process may not open enough files for its connections."""
+        """Raise an error if the limit of open files is too low for the connections."""
         server.check_descriptors(Settings(most_connections=limits_of(self._values)["most_connections"]))
 
     def check_key_needed(self) -> None:
@@ -202,7 +205,7 @@ class Plan:
         return None if key is None else key.get_secret_value()
 
     def _text(self, name: str, encoding: str, errors: str = "strict") -> str:
-        """Return the content of the file that is the value of a setting."""
+        """Return the content of the file that a setting names."""
         file: Path = getattr(self._values, name)
         try:
             return file.read_text(encoding=encoding, errors=errors)

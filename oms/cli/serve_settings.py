@@ -75,6 +75,10 @@ class ServeSettings(BaseSettings):
         description="A NATS server of a cluster, such as nats://localhost:4222. Serve a gateway to its"
         " workers, and no books. Can be repeated.",
     )
+    reads_from: Literal["owner", "standby"] = Field(
+        "owner",
+        description="With `cluster`: who answers reads, the owner of a shard or a standby, which can lag.",
+    )
     clock: bool = Field(True, description="Give each event the time at which it happened.")
     instrument: _Texts = Field(
         (),
@@ -110,7 +114,7 @@ class ServeSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Use only the values that `load` has merged, because it also knows their sources."""
+        """Use only the values that `load` has merged, because `load` also records their sources."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -214,7 +218,7 @@ def _metavar(types: set[Any]) -> str:
 
 
 def _flag(name: str, info: FieldInfo) -> str:
-    """Return the flag. A switch has a second flag that turns it off, unless it is off by its own name."""
+    """Return the flag. A switch has a second flag to turn it off, unless its name begins with "no_"."""
     words = name.replace("_", "-")
     has_two = info.annotation is bool and not name.startswith("no_")
     return f"--{words}/--no-{words}" if has_two else f"--{words}"

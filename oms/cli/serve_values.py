@@ -23,10 +23,10 @@ _PRECEDENCE: tuple[Source, ...] = ("default", "file", "environment", "flag")  # 
 
 
 class Loaded(NamedTuple):
-    """The settings, the source of each value, and what is wrong with the values.
+    """The settings, the source of each value, and the problems with the values.
 
-    An invalid value is replaced by the default, but its source stays, and its name is in `invalid`. `ignored`
-    contains variables that look like settings.
+    An invalid value is replaced by the default, but its source is kept, and its name is in `invalid`.
+    `ignored` contains variables that look like settings.
     """
 
     values: ServeSettings
@@ -97,7 +97,7 @@ def _without_overridden_journal(values: ServeSettings, sources: dict[str, Source
 
 
 def _read_file(model: type[ServeSettings], file: Path | None) -> tuple[dict[str, Any], list[str]]:
-    """Return the values in the file, and what is wrong with the file."""
+    """Return the values in the file, and the problems with the file."""
     if file is None:
         return {}, []
     try:
@@ -122,7 +122,7 @@ def _place(name: str, source: Source, file: Path | None) -> str:
 
 
 def _problem(name: str, error: Any, place: str) -> str:
-    """Return what is wrong with a value. Never show the value of a secret."""
+    """Return the problem with a value. Never show the value of a secret."""
     if error["type"] == "extra_forbidden":
         return f"{place} is not a setting{_similar(name, serve_model().model_fields)}"
     reason = re.sub("^(Value error, |Input should be )", "", error["msg"])

@@ -16,7 +16,8 @@ __all__ = ["plotter"]
 def plotter(file: Path) -> Callable[[SimulationReport], None]:
     """Return a function that draws a report, and saves the plot to the file.
 
-    Raises BadParameter if the function would fail, because a simulation may run for a long time before it.
+    Raises BadParameter at once if the function would fail, because the simulation before it may take a long
+    time.
     """
     try:
         from oms.notebook import simulation_chart  # noqa: PLC0415 - the extra may not be installed

@@ -27,6 +27,7 @@ try:
         UnsteadyBooksError,
     )
     from oms.client.in_process import InProcess
+    from oms.client.lag import Lag
     from oms.client.steps import Question, Verb
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.client", "client")
@@ -39,6 +40,7 @@ __all__ = [
     "Client",
     "EngineClient",
     "InProcess",
+    "Lag",
     "Question",
     "RequestRejectedError",
     "ServiceUnavailableError",

@@ -1,4 +1,4 @@
-"""Lists of orders, transactions, and what-ifs as exchanges. Each is one request."""
+"""Lists of orders, transactions, and what-ifs, each of which is sent as one request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["WhatIf", "add_orders", "transaction", "what_if"]
 
 
 class WhatIf(NamedTuple):
-    """What the verbs of a what-if would return, and the answers to its questions, both in order."""
+    """The results that the verbs of a what-if would return, and the answers to its questions, in order."""
 
     results: tuple[Any, ...]
     answers: tuple[Any, ...]
@@ -66,7 +66,7 @@ def transaction(
     """Make several changes together, in one request: either all of them, or none. Return their results.
 
     A verb is a call of a function in `oms.client.verbs`. Its result is what the client's method of the same
-    name returns. Each verb sees the changes of the verbs before it.
+    name returns. Each verb sees the effects of the earlier verbs.
 
     If a verb fails, its error is raised with a note (`__notes__`) that contains the index of the verb, and
     nothing has changed. Raises InvalidArgumentError unless there are 1 to 1,000 verbs.
@@ -97,9 +97,9 @@ def transaction(
 def what_if(verbs: Iterable[Verb[Any]] = (), questions: Iterable[Question[Any]] = ()) -> Exchange[WhatIf]:
     """Answer questions as if some changes had been made, in one request. Nothing changes.
 
-    A verb is a call of a function in `oms.client.verbs`, and a question is one of `oms.client.questions`. All
-    answers come from the same state of the books. Without verbs, that is their present state.
-    Without questions, the result contains only what the verbs would return.
+    A verb is a call of a function in `oms.client.verbs`, and a question is a call of a function in
+    `oms.client.questions`. All answers come from the same state of the books. Without verbs, this is the
+    current state. Without questions, the result contains only what the verbs would return.
 
     If a verb or a question fails, its error is raised with a note (`__notes__`) that contains its index.
     Raises InvalidArgumentError if there are more than 1,000 verbs or 200 questions. If the service has a

@@ -12,7 +12,9 @@ import httpx
 
 from oms.client import bulk, operations, order_pages
 from oms.client.connection import RESPONSE_LIMIT, DeadlineTransport, Endpoint, ResponseBody, deadline
+from oms.client.lag import Lagging
 from oms.client.requests import Request
+from oms.client.responses import Response
 from oms.client.retries import Exchange, Failure, Outcome, Pause, with_retries
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.instrument import Instrument
@@ -36,7 +38,7 @@ def _describe(
 ) -> Method:
     """Copy an operation's name, docstring, and signature to a method, and return the method.
 
-    `owner` contains the module and the name of the class of the method.
+    `owner` contains the module and the name of the method's class.
     """
     hints = get_type_hints(operation)
     *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Response, result]
@@ -89,7 +91,7 @@ class Pages(Protocol[T]):
         ...
 
 
-class Connection:
+class Connection(Lagging):
     """The connection of a client: it sends requests, retries them, and can be closed."""
 
     def __init__(
@@ -109,6 +111,7 @@ class Connection:
         self._http = httpx.Client(transport=transport, **self._endpoint.options())
 
     def _run(self, exchange: Exchange[T]) -> T:
+        self._begin_call()
         steps = with_retries(exchange, self._endpoint.attempts)
         outcome: Outcome = None
         try:
@@ -119,6 +122,7 @@ class Connection:
                     self._sleep(step.seconds)
                 else:
                     outcome = self._send(step)
+                    self._note_lag(outcome.lag if isinstance(outcome, Response) else None)
         except StopIteration as stop:
             result: T = stop.value
             return result
@@ -158,8 +162,9 @@ class Client(Connection):
     the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
     client retries if it gets no response, or a 502, 503, or 504 from a gateway, or a 429 because of a rate
     limit. It makes at most `attempts` attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2
-    seconds), or after a 429 as long as its Retry-After header says (at most 60 seconds). Changes are safe to
-    retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
+    seconds). After a 429, it waits as long as the Retry-After header says (at most 60 seconds). Changes are
+    safe to retry: all attempts carry the same idempotency key, and the service makes a change only once per
+    key.
 
     A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
     64 MiB), is compressed, or does not match the request. Redirects are not followed. The client uses the
@@ -228,7 +233,8 @@ class Client(Connection):
         between two pages, the client requests the events in between, and undoes their changes.
 
         Raises InvalidOrderError at once if an argument is invalid. The iterator raises UnsteadyBooksError if
-        the service no longer has these events, or was restarted without a journal. Then start again.
+        the service no longer has these events, or was restarted without a journal. Then start a new
+        iteration.
 
         >>> from oms import OrderManagement, Side
         >>> from oms.api import create_app
@@ -248,7 +254,7 @@ class Client(Connection):
         return iter(self.orders())
 
 
-class AsyncConnection:
+class AsyncConnection(Lagging):
     """The connection of an asyncio client. See Connection."""
 
     def __init__(
@@ -271,6 +277,7 @@ class AsyncConnection:
         self._http = httpx.AsyncClient(transport=transport, proxy=proxy, verify=verify, **options)
 
     async def _run(self, exchange: Exchange[T]) -> T:
+        self._begin_call()
         steps = with_retries(exchange, self._endpoint.attempts)
         outcome: Outcome = None
         try:
@@ -281,6 +288,7 @@ class AsyncConnection:
                     await self._sleep(step.seconds)
                 else:
                     outcome = await self._send(step)
+                    self._note_lag(outcome.lag if isinstance(outcome, Response) else None)
         except StopIteration as stop:
             result: T = stop.value
             return result

@@ -42,6 +42,7 @@ import httpcore
 import httpx
 
 from oms.client.errors import UnexpectedResponseError
+from oms.client.lag import lag_of
 from oms.client.requests import Request
 from oms.client.responses import Response
 from oms.contract import IDEMPOTENCY_KEY_HEADER, SHARD_HEADER
@@ -178,7 +179,9 @@ class ResponseBody:
         key, seconds = headers.get(IDEMPOTENCY_KEY_HEADER), headers.get("retry-after", "")
         retry_after = int(seconds) if _SECONDS.fullmatch(seconds) else None  # it may also be a date
         status, shard = self._response.status_code, headers.get(SHARD_HEADER)
-        return Response(status, media_type, content, key, retry_after=retry_after, shard=shard)
+        return Response(
+            status, media_type, content, key, retry_after=retry_after, shard=shard, lag=lag_of(headers)
+        )
 
 
 # ---------------------------------------------------------------------- time

@@ -32,9 +32,9 @@ def _async_method(
 class EngineClient(Connection):
     """A client for a MatchingEngine in another process, with the same methods, results, and errors.
 
-    The arguments are those of `Client`, and so are the retries and the errors of requests. If the API key has
-    an owner, the client only finds and changes the orders of this owner: the orders of all others do not
-    exist for it. In the fills of an execution, their ids are "". The fills of a quote are left out.
+    The arguments, the retries, and the errors of requests are the same as for `Client`. If the API key has an
+    owner, the client finds and changes only this owner's orders. In the fills of an execution, the ids of all
+    other orders are "". The fills of a quote are left out.
 
     >>> from oms import MatchingEngine, Side
     >>> from oms.api import create_app

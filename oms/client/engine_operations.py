@@ -1,7 +1,7 @@
-"""MatchingEngine's methods as exchanges, as `oms.client.operations` does for OrderManagement.
+"""MatchingEngine's methods as exchanges. See `oms.client.operations` for OrderManagement's methods.
 
-A function rejects what the engine would reject before it sends a request. Queries about prices are the same
-for both, so the clients of an engine take them from `oms.client.operations`.
+Before a function sends a request, it rejects all values that the engine would always reject. Queries about
+prices are the same for both classes, so an engine's clients take them from `oms.client.operations`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeVar
 from oms.client.engine_responses import parse_execution, parse_open_order, parse_queue_ahead
 from oms.client.errors import UnsteadyBooksError
 from oms.client.operations import MAX_READS, PAGE_SIZE, send
-from oms.client.requests import Request, change_request, query_request
+from oms.client.requests import Request, change_request, check_shard, query_request
 from oms.client.responses import Fields, Response, read_response, unexpected
 from oms.client.retries import Exchange
 from oms.contract import id_as_json, id_as_path
@@ -59,7 +59,7 @@ def submit(
     """Submit an order, as `MatchingEngine.submit` does.
 
     If the API key has an owner, the order has this owner. In the fills of the execution, the id of an order
-    of another owner is "".
+    that does not belong to this owner is "".
     """
     terms = (order_id, symbol, side, amount, price, time_in_force, post_only, owner, display, stop_price)
     order = Submission(*terms, expires)
@@ -104,7 +104,7 @@ def reduce(order_id: OrderId, amount: int, *, idempotency_key: str | None = None
 
 
 def cancel(order_id: OrderId, *, idempotency_key: str | None = None) -> Exchange[OpenOrder]:
-    """Cancel an open order, and return it as it was before, as `MatchingEngine.cancel` does."""
+    """Cancel an open order, as `MatchingEngine.cancel` does. Return it as it was before the cancellation."""
     check_order_key(order_id)
     request = change_request("DELETE", f"/orders/{id_as_path(order_id)}", idempotency_key)
     return send(request, parse_open_order, order_id=id_as_json(order_id))
@@ -115,35 +115,52 @@ def cancel_all(
     side: Side | None = None,
     owner: str | None = None,
     *,
+    shard: str | None = None,
     idempotency_key: str | None = None,
 ) -> Exchange[tuple[OpenOrder, ...]]:
     """Cancel open orders, as `MatchingEngine.cancel_all` does.
 
-    If the API key has an owner, only the orders of this owner are canceled.
+    If the API key has an owner, only this owner's orders are canceled. In a cluster of several shards, pass
+    `symbol`, or the name of a shard as `shard`.
     """
     check_selection(symbol, side)
     check_owner(owner)
-    query = query_request("/orders", symbol=symbol, side=side, owner=owner).query
+    check_shard(shard)
+    query = query_request("/orders", symbol=symbol, side=side, owner=owner, shard=shard).query
     request = change_request("DELETE", "/orders", idempotency_key)._replace(query=query)
     return send(request, _selected(symbol, side, owner))
 
 
-def expire(now: int, *, idempotency_key: str | None = None) -> Exchange[tuple[OpenOrder, ...]]:
+def expire(
+    now: int, *, shard: str | None = None, idempotency_key: str | None = None
+) -> Exchange[tuple[OpenOrder, ...]]:
     """Cancel the GTD orders that expire at `now` or before, as `MatchingEngine.expire` does.
 
-    Only the operator may do this: an API key with an owner raises RequestRejectedError.
+    Only the operator may do this: with an API key that has an owner, the call raises RequestRejectedError. In
+    a cluster of several shards, pass the name of a shard as `shard`.
     """
     check_resting("now", now)
-    return send(change_request("POST", "/expirations", idempotency_key, {"now": now}), _selected())
+    request = change_request("POST", "/expirations", idempotency_key, {"now": now})
+    return send(_of_shard(request, shard), _selected())
 
 
 def end_day(
-    symbol: str | None = None, *, idempotency_key: str | None = None
+    symbol: str | None = None, *, shard: str | None = None, idempotency_key: str | None = None
 ) -> Exchange[tuple[OpenOrder, ...]]:
-    """Cancel the DAY orders, as `MatchingEngine.end_day` does. Only the operator may do this."""
+    """Cancel the DAY orders, as `MatchingEngine.end_day` does. Only the operator may do this.
+
+    In a cluster of several shards, pass `symbol`, or the name of a shard as `shard`.
+    """
     check_selection(symbol, None)
     body = {} if symbol is None else {"symbol": symbol}
-    return send(change_request("POST", "/day-ends", idempotency_key, body), _selected(symbol))
+    request = change_request("POST", "/day-ends", idempotency_key, body)
+    return send(_of_shard(request, shard), _selected(symbol))
+
+
+def _of_shard(request: Request, shard: str | None) -> Request:
+    """Return the request for one shard of a cluster, or the same request if `shard` is None."""
+    check_shard(shard)
+    return request if shard is None else request._replace(query=(("shard", shard),))
 
 
 def _selected(

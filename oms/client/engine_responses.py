@@ -21,7 +21,7 @@ _STATUSES = {"OPEN", "PARTIALLY_FILLED", "WAITING"}
 
 
 def parse_execution(fields: Fields) -> Execution:
-    """Parse a JSON object into an Execution. An id that the service hides is ""."""
+    """Parse a JSON object into an Execution. A null id in its fills becomes ""."""
     execution = Execution(
         fields.order_key("order_id"),
         fields.string("symbol"),

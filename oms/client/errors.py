@@ -74,7 +74,7 @@ class RequestRejectedError(ApiError, PermissionError):
 
 
 class ServiceUnavailableError(ApiError, ConnectionError):
-    """A request that got no response from the service in any attempt."""
+    """A request that the service did not serve in any attempt: it did not respond, or it was not ready."""
 
 
 class UnexpectedResponseError(ApiError, ValueError):
@@ -89,6 +89,6 @@ class UnsteadyBooksError(ApiError, RuntimeError):
 
     For an OrderManagement, this happens only if the service no longer has the events between the pages. Then
     read the orders again, or start the service with a journal, which keeps all events. For a MatchingEngine,
-    it happens if the engine changes during each of 10 attempts. Then read the orders of one symbol or owner.
-    The same is true for a cluster of several shards.
+    and for a cluster of several shards, it happens if the books change during each of 10 attempts. Then read
+    the orders of one symbol, or of one owner of a MatchingEngine.
     """

@@ -12,7 +12,7 @@ __all__ = ["parse_event", "parse_trade_event"]
 
 
 def parse_event(fields: Fields) -> Event:
-    """Parse a message of the stream into an event. Its note is None, because no message contains a note."""
+    """Parse a stream message into an event. The event's note is None, because no message contains a note."""
     kind = fields.string("type")
     if kind not in _SUBJECTS:
         raise MalformedError(f"type is {kind!r}, not an event type")
@@ -21,7 +21,7 @@ def parse_event(fields: Fields) -> Event:
 
 
 def parse_trade_event(fields: Fields) -> TradePlaced:
-    """Parse a trade with its sequence number and its time. Its `remaining` is None."""
+    """Parse a trade with its sequence number and timestamp into an event, whose `remaining` is None."""
     sequence, time = fields.integer("sequence"), fields.integer_or_null("time")
     return TradePlaced(parse_trade(fields), None, sequence, time=time)
 

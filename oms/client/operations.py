@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from oms.client.event_messages import parse_event, parse_trade_event
-from oms.client.requests import Request, change_request, query_request
+from oms.client.requests import Request, change_request, check_shard, query_request
 from oms.client.responses import (
     Fields,
     parse_depth,
@@ -63,7 +63,6 @@ __all__ = [
     "count",
     "depth",
     "events",
-    "events_of_shard",
     "get_order",
     "instrument",
     "instruments",
@@ -322,44 +321,48 @@ def count() -> Exchange[int]:
     return send(query_request("/count"), lambda fields: fields.integer("count"))
 
 
-def state_hash() -> Exchange[str]:
-    """Return a SHA-256 hash (hex) of the whole state, as `OrderManagement.state_hash` does."""
-    return send(query_request("/state-hash"), lambda fields: fields.string("state_hash"))
+def state_hash(*, shard: str | None = None) -> Exchange[str]:
+    """Return a SHA-256 hash (hex) of the whole state, as `OrderManagement.state_hash` does.
+
+    In a cluster of several shards, pass the name of a shard as `shard`.
+    """
+    check_shard(shard)
+    return send(query_request("/state-hash", shard=shard), lambda fields: fields.string("state_hash"))
 
 
 # ---------------------------------------------------------------------- past events and trades
 
 
-def events(after: int | None = None, limit: int | None = None) -> Exchange[tuple[Event, ...]]:
-    """Return the events after event number `after`, oldest first, but at most `limit` events.
+def events(
+    after: int | None = None, limit: int | None = None, *, shard: str | None = None
+) -> Exchange[tuple[Event, ...]]:
+    """Return the events with a sequence number above `after`, oldest first, but at most `limit` events.
 
     Without `after`, begin with the first event that is available. Without `limit`, return all events up to
     the latest one. The service sends at most 1,000 events per page. An event has no `note`, and a TradePlaced
-    event has no `remaining` amount. `to_columns` converts the result to columns.
+    event has no `remaining` amount. `to_columns` converts the result to columns. In a cluster of several
+    shards, each shard numbers its own events, so pass the name of a shard as `shard`.
 
-    If `after` is above the number of the newest event, the result is empty. If a service without a journal
-    restarts, the numbers begin at 1 again. To notice a restart, read your last event again, with its sequence
-    minus 1 as `after`. The first result must then equal your last event.
+    If `after` is above the sequence number of the newest event, the result is empty. If a service without a
+    journal restarts, the sequence numbers start again at 1. To notice a restart, read your last event again,
+    with its sequence minus 1 as `after`. The first result must then equal your last event.
 
     Raises RequestRejectedError with the code "no_longer_available" if the service no longer has some of the
     events. Raises InvalidArgumentError if an argument is invalid.
     """
-    return events_of_shard(after, limit, None)
-
-
-def events_of_shard(after: int | None, limit: int | None, shard: str | None) -> Exchange[tuple[Event, ...]]:
-    """Do the same as `events`, for one shard of a cluster. None is a service that is not a cluster."""
     return _read_past("/events", "events", parse_event, lambda event: event.sequence, after, limit, shard)
 
 
-def trades(after: int | None = None, limit: int | None = None) -> Exchange[tuple[TradePlaced, ...]]:
+def trades(
+    after: int | None = None, limit: int | None = None, *, shard: str | None = None
+) -> Exchange[tuple[TradePlaced, ...]]:
     """Return the trades after the trade with the id `after`, oldest first, but at most `limit` trades.
 
     Each trade is a TradePlaced event, with the `trade`, the `sequence`, and the `time`. The arguments and
     errors are the same as for `events`.
     """
     return _read_past(
-        "/trades", "trades", parse_trade_event, lambda event: event.trade.trade_id, after, limit
+        "/trades", "trades", parse_trade_event, lambda event: event.trade.trade_id, after, limit, shard
     )
 
 
@@ -370,12 +373,13 @@ def _read_past(
     number_of: Callable[[E], int],
     after: int | None,
     limit: int | None,
-    shard: str | None = None,
+    shard: str | None,
 ) -> Exchange[tuple[E, ...]]:
     if after is not None and (type(after) is not int or after < 0):
         raise InvalidArgumentError("after", after, "an int >= 0, or None")
     if limit is not None:
         check_positive("limit", limit, InvalidArgumentError)
+    check_shard(shard)
 
     def parse_page(fields: Fields) -> tuple[list[E], int | None]:
         return fields.objects(name, parse), fields.integer_or_null("next")

@@ -4,10 +4,10 @@ The problem. The service sends at most 1,000 orders per page, and the books can 
 a million orders, a busy service changes during every read.
 
 What does not work. Starting over after a change never ends. A snapshot that the service keeps for a reader
-costs memory for each reader, also for those that never come back.
+costs memory for each reader, even for those that never come back.
 
 The solution. The snapshot is the state at the first page. Each page contains the sequence number of its
-state. If this number is higher than that of the previous page, the client requests the events in between. So
+state. If this number is higher than the previous page's number, the client requests the events in between. So
 it always knows all changes since the first page. When a later page contains an order that has changed, the
 client undoes its changes.
 
@@ -16,8 +16,8 @@ removed, or amended. So the client stores at most one `_Change` per order. It dr
 soon as it has read the page with its id.
 
 Invariants:
-- `_after` is the last id that has been read. Up to it, all orders of the snapshot have been returned.
-- `_changes` contains the changes after the first page up to `_sequence`, of all ids above `_after`.
+- `_after` is the last id that has been read. All orders of the snapshot up to this id have been returned.
+- `_changes` contains the changes after the first page up to `_sequence`, for all ids above `_after`.
 - The number of all orders equals the `total` of the first page. So the read ends with the last order of the
   snapshot, even if orders with higher ids are added all the time.
 
@@ -35,7 +35,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedDict
 
 from oms.client.errors import RequestRejectedError, UnsteadyBooksError
-from oms.client.operations import MAX_READS, PAGE_SIZE, events_of_shard
+from oms.client.operations import MAX_READS, PAGE_SIZE, events
 from oms.client.requests import Request, query_request
 from oms.client.responses import Fields, Response, parse_order, read_response, unexpected
 from oms.client.retries import Exchange
@@ -53,7 +53,7 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
     """Return the resting orders, optionally filtered, as `OrderManagement.orders` does.
 
     You can filter by symbol, side, or both. The client reads pages of 1,000 orders. The result is a
-    consistent snapshot, even if the books change between two pages: it is their state at the first page. To
+    consistent snapshot, even if the books change between two pages: it shows the state at the first page. To
     use less memory, see `orders_by_id`.
 
     Raises UnsteadyBooksError if, in 10 attempts, the service no longer had the events between two pages.
@@ -81,7 +81,7 @@ def _read_all(pages: OrderPages) -> Exchange[list[Order]]:
 
 
 def _sorted(resting: list[Order]) -> tuple[Order, ...]:
-    """Return orders, which are sorted by id, as `OrderManagement.orders` does. O(n log n)."""
+    """Return n orders, which are sorted by id, in the order of `OrderManagement.orders`. O(n log n)."""
     resting.sort(key=lambda order: order.side.sign * order.price)
     resting.sort(key=lambda order: order[1:3])  # by symbol, and BUY before SELL; sorting is stable
     return tuple(resting)
@@ -159,13 +159,13 @@ class OrderPages:
         return page
 
     def _read_changes(self, sequence: int, shard: str | None) -> Exchange[None]:
-        """Record the events after the page before, up to this sequence number."""
+        """Record the events after the previous page, up to this sequence number."""
         count = sequence - self._sequence
         if count < 0:
             reason = "the sequence numbers have gone back, because the service was restarted; read again"
             raise UnsteadyBooksError(_NAME, reason)
         try:
-            past = yield from events_of_shard(self._sequence, count, shard)
+            past = yield from events(self._sequence, count, shard=shard)
         except RequestRejectedError as error:
             if error.code == "shard_required":
                 raise UnsteadyBooksError(_NAME, _SEVERAL_SHARDS) from None

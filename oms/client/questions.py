@@ -1,7 +1,7 @@
-"""The questions of `what_if`, with the arguments of the client's methods of the same names.
+"""The questions for `what_if`. Each takes the arguments of the client's method with the same name.
 
-They work for a `Client` and for an `EngineClient`. A function raises the errors of the method for invalid
-arguments.
+They work for a `Client` and for an `EngineClient`. If an argument is invalid, a function raises the same
+error as the method.
 
 >>> from oms import Side
 >>> from oms.client import questions

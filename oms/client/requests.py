@@ -13,8 +13,9 @@ from uuid import uuid4
 
 from oms.contract import IDEMPOTENCY_KEY, MOST_DIGITS, as_json_integer
 from oms.errors import InvalidArgumentError, InvalidOrderError
+from oms.models import is_text
 
-__all__ = ["Request", "change_request", "query_request", "to_json"]
+__all__ = ["Request", "change_request", "check_shard", "query_request", "to_json"]
 
 _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request line and all headers
 
@@ -75,8 +76,14 @@ def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
     return Request("GET", path, tuple(query), parameters=parameters)
 
 
+def check_shard(shard: object) -> None:
+    """Raise InvalidArgumentError unless the value is None or can be the name of a shard."""
+    if shard is not None and not is_text(shard):
+        raise InvalidArgumentError("shard", shard, "the name of a shard (a str), or None")
+
+
 def to_json(value: object) -> object:
-    """Return a value as a body contains it: integers above 2^53-1 are strings, also in a list."""
+    """Return a value in the form used in a JSON body: integers above 2^53-1 are strings, even in a list."""
     if type(value) is list:
         return [to_json(item) for item in cast("list[object]", value)]
     return as_json_integer(value) if type(value) is int else value

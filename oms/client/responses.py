@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.client.errors import RequestRejectedError, UnexpectedResponseError
+from oms.client.lag import Lag
 from oms.client.requests import Request
 from oms.contract import LARGEST_JSON_INTEGER, PROBLEM_MEDIA_TYPE, PROBLEMS, id_from_json
 from oms.errors import (
@@ -45,6 +46,7 @@ __all__ = [
     "parse_trade",
     "problem_code",
     "read_response",
+    "says_unchanged",
     "unexpected",
 ]
 
@@ -58,6 +60,7 @@ class Response(NamedTuple):
     `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
     attempt at the same request may have reached the service. `retry_after` is the wait before the next
     attempt in seconds, if the response contains one. `shard` is the shard of a cluster that has responded.
+    `lag` says how far a standby lags.
     """
 
     status: int
@@ -67,6 +70,7 @@ class Response(NamedTuple):
     earlier_may_have_arrived: bool = False
     retry_after: int | None = None
     shard: str | None = None
+    lag: Lag | None = None
 
 
 class MalformedError(Exception):
@@ -109,6 +113,10 @@ class Fields:
         """Return a field that must be a string."""
         return self._get(name, str)
 
+    def boolean(self, name: str) -> bool:
+        """Return a field that must be true or false."""
+        return self._get(name, bool)
+
     def strings(self, name: str) -> list[str]:
         """Return a field that must be a list of strings."""
         values = cast("list[str]", self._get(name, list))
@@ -128,7 +136,7 @@ class Fields:
         return None if name in self._values and self._values[name] is None else self.string(name)
 
     def order_key(self, name: str) -> int | str:
-        """Return a field that must be the order id of a MatchingEngine."""
+        """Return a field of the JSON object that must be a MatchingEngine's order id: an int or a string."""
         value = self._values.get(name)
         is_integer = type(value) is int and abs(value) <= LARGEST_JSON_INTEGER
         if not is_integer and not (type(value) is str and value):
@@ -230,6 +238,16 @@ def problem_code(response: Response) -> str | None:
     except MalformedError:
         return None
     return code if code in PROBLEMS else None
+
+
+def says_unchanged(response: Response) -> bool:
+    """Return True if a cluster's gateway says that the request has changed nothing."""
+    if problem_code(response) != "shard_unavailable":
+        return False
+    try:
+        return not _fields(response, PROBLEM_MEDIA_TYPE).boolean("may_have_changed")
+    except MalformedError:
+        return False
 
 
 def _fields(response: Response, media_type: str) -> Fields:
@@ -359,7 +377,9 @@ def _exception(request: Request, response: Response) -> OmsError:
 
 
 def _error(request: Request, response: Response, code: str, fields: Fields) -> OmsError:
-    if code in _EXCEPTIONS:
+    # A journal that fails does not know what an earlier attempt has stored.
+    is_final = code != "journal_failed" or not response.earlier_may_have_arrived
+    if code in _EXCEPTIONS and is_final:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})
         return _EXCEPTIONS[code](fields)

@@ -11,9 +11,10 @@ The solution. Every request is safe to retry.
 - All attempts at a change carry the same idempotency key. The service makes the change once per key, and
   returns the original response to every later request with that key.
 
-The client retries if it gets no response, or a 502, 503, or 504 from a gateway, such as that of a cluster. It
-also retries after a 429, because a request beyond the rate limit was not made. It then waits as long as the
-Retry-After header says. Any other response from the service itself is final, even if it is an error.
+The client retries if it gets no response, or a 502, 503, or 504 from a gateway, such as a cluster's gateway.
+It also retries after a 429, because a request that exceeds the rate limit is not executed, and after a
+`not_ready` with a Retry-After header. It then waits as long as this header says. Any other response from the
+service itself is final, even if it is an error.
 
 Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
@@ -35,13 +36,13 @@ import httpx
 
 from oms.client.errors import ServiceUnavailableError
 from oms.client.requests import Request
-from oms.client.responses import Response, problem_code
+from oms.client.responses import Response, problem_code, says_unchanged
 
 __all__ = ["Attempts", "Exchange", "Failure", "Outcome", "Pause", "with_retries"]
 
 T = TypeVar("T")
 
-_FIRST_PAUSE = 0.1  # seconds; each later pause is twice as long as the one before
+_FIRST_PAUSE = 0.1  # seconds; each later pause is twice as long as the previous one
 _LONGEST_PAUSE = 2.0
 _LONGEST_RETRY_AFTER = 60  # seconds; a longer wait is the decision of the caller
 _GATEWAY_STATUSES = {502, 503, 504}
@@ -104,9 +105,13 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
             if _is_to_retry_later(outcome) and attempt < attempts - 1:
                 pause = pause if outcome.retry_after is None else float(outcome.retry_after)
                 continue
-            if not _is_from_gateway(outcome):
+            if _is_not_ready(outcome):
+                pause, cause, last_failure = float(outcome.retry_after or 0), None, "the service is not ready"
+            elif _is_from_gateway(outcome):
+                may_have_arrived |= not says_unchanged(outcome)
+                cause, last_failure = None, f"status {outcome.status}"
+            else:
                 return outcome._replace(earlier_may_have_arrived=may_have_arrived)
-            may_have_arrived, cause, last_failure = True, None, f"status {outcome.status}"
         elif outcome is not None:
             may_have_arrived |= outcome.may_have_arrived
             cause, last_failure = outcome.error, f"{type(outcome.error).__name__}: {outcome.error}"
@@ -120,8 +125,18 @@ def _is_from_gateway(response: Response) -> bool:
     return response.status in _GATEWAY_STATUSES and problem_code(response) in (None, "shard_unavailable")
 
 
+def _is_not_ready(response: Response) -> bool:
+    """Return True if the response is a 503 `not_ready` that says when to retry. The service has done nothing.
+
+    A cluster worker responds this way while it does not know whether it still owns the shard.
+    """
+    seconds = response.retry_after
+    is_soon = seconds is not None and seconds <= _LONGEST_RETRY_AFTER
+    return is_soon and response.status == 503 and problem_code(response) == "not_ready"
+
+
 def _is_to_retry_later(response: Response) -> bool:
-    """Return True if the response is a 429 of a rate limit for requests, and the wait is not too long.
+    """Return True if the response is a 429 because of a limit on requests, and the wait is short.
 
     The limit of a MatchingEngine for an owner's submissions is a property of the engine, so its 429 is final.
     """

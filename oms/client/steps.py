@@ -1,7 +1,7 @@
 """Verbs and questions: parts of one request that are written like the methods of a client.
 
-A verb or a question wraps an operation of the client. The operation yields the request that would do the same
-alone. This request becomes a part of the body. The matching part of the response then goes back to the
+A verb or a question wraps an operation of the client. The operation yields the request that it would send on
+its own. This request becomes a part of the body. The matching part of the response then goes back to the
 operation, which checks and parses it like the response to its own request.
 """
 
@@ -24,14 +24,20 @@ P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
+_OPTIONS_OF_REQUESTS = {
+    "idempotency_key": "the whole transaction has one key",
+    "shard": "the symbols and orders of the whole transaction are in one shard",
+}
+"""The options of a client's methods that a part of a request cannot have, each with the reason."""
+
 
 class _Step(Generic[T]):
     """A call of an operation, which can be started any number of times."""
 
     def __init__(self, operation: Callable[..., Exchange[T]], *args: Any, **options: Any) -> None:
-        if "idempotency_key" in options:
-            allowed = "left out, because the whole transaction has one key"
-            raise InvalidArgumentError("idempotency_key", options["idempotency_key"], allowed)
+        for option, reason in _OPTIONS_OF_REQUESTS.items():
+            if option in options:
+                raise InvalidArgumentError(option, options[option], f"left out, because {reason}")
         self._operation = operation
         self._args: tuple[Any, ...] = tuple(map(_kept, args))
         self._options = options
@@ -53,7 +59,7 @@ class _Step(Generic[T]):
 
 
 def _kept(value: object) -> object:
-    """Return the items of an iterator, which can be read only once, or any other value as it is."""
+    """Return an iterator as a tuple, which can be read more than once. Return other values unchanged."""
     return tuple(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
 
 
@@ -99,7 +105,7 @@ class Started(Generic[T]):
         return {"verb": self._name, **order_id, **dict(request.query), **(request.body or {})}
 
     def question(self) -> dict[str, object]:
-        """Return the question as a JSON object. Its name is the path of the query."""
+        """Return the question as a JSON object. The question's name is the path of the query."""
         return {"question": self._request.path[1:].replace("-", "_"), **self._request.parameters}
 
     def finish(self, fields: Fields) -> T:
@@ -116,12 +122,12 @@ class Started(Generic[T]):
 
 
 def as_verb(operation: Callable[P, Exchange[T]]) -> Callable[P, Verb[T]]:
-    """Return a function with the arguments of an operation that returns a verb."""
+    """Return a function that takes an operation's arguments and returns a verb."""
     return _function(operation, Verb, "Return the verb that does what the method `{}` does.")
 
 
 def as_question(operation: Callable[P, Exchange[T]]) -> Callable[P, Question[T]]:
-    """Return a function with the arguments of an operation that returns a question."""
+    """Return a function that takes an operation's arguments and returns a question."""
     return _function(operation, Question, "Return the question that asks what the method `{}` returns.")
 
 
@@ -130,7 +136,8 @@ def _function(operation: Callable[P, Exchange[T]], kind: Callable[..., S], doc: 
         return kind(operation, *args, **options)
 
     hints = {**get_type_hints(operation), "return": kind}
-    hints.pop("idempotency_key", None)
+    for option in _OPTIONS_OF_REQUESTS:
+        hints.pop(option, None)
     parameters = [
         parameter.replace(annotation=hints[name])
         for name, parameter in inspect.signature(operation).parameters.items()
@@ -145,7 +152,7 @@ def _function(operation: Callable[P, Exchange[T]], kind: Callable[..., S], doc: 
 
 
 def checked_steps(field: str, steps: Iterable[S], kind: type[S], least: int, most: int) -> Sequence[S]:
-    """Return the steps as a tuple. Raise InvalidArgumentError if there are too many, or if one is no step."""
+    """Return the steps as a tuple. Raise InvalidArgumentError for a wrong number or a wrong value."""
     given: tuple[object, ...] = tuple(steps) if isinstance(steps, Iterable) else (steps,)  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may ignore types
     for step in given:
         if not isinstance(step, kind):

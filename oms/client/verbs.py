@@ -1,8 +1,8 @@
-"""The verbs of `transaction` and `what_if`, with the arguments of the client's methods of the same names.
+"""The verbs for `transaction` and `what_if`. Each takes the arguments of the client's method of that name.
 
 `add_order` to `place_trade` are for a `Client`, and the others for an `EngineClient`. A verb has no
-`idempotency_key`, because the whole transaction has one. A function raises the errors of the method for
-invalid arguments.
+`idempotency_key`, because the whole transaction has one. If an argument is invalid, a function raises the
+same error as the method.
 
 >>> from oms import Side
 >>> from oms.client import verbs

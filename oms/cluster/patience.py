@@ -13,8 +13,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25  # seconds
 class Patience:
     """A time limit for attempts.
 
-    Attempts are repeated for `seconds` seconds. The pauses between them grow from 10 ms to 250 ms. Tests pass
-    another `clock` and another `pause`.
+    Attempts are repeated for `seconds` seconds. The pauses between attempts grow from 10 ms to 250 ms. Tests
+    pass a different `clock` and `pause`.
     """
 
     def __init__(
@@ -28,9 +28,9 @@ class Patience:
         self._pause = pause
 
     def attempts(self) -> Iterator[int]:
-        """Yield the number of each attempt, and pause before each but the first.
+        """Yield the number of each attempt, and pause before every attempt except the first.
 
-        There is at least one attempt. The last one begins before the time limit. O(1) for each attempt.
+        There is at least one attempt. The last attempt begins before the time limit. O(1) per attempt.
         """
         end, length, number = self._clock() + self.seconds, _FIRST_PAUSE, 1
         yield number

@@ -30,8 +30,8 @@ class UnreadableError(Exception):
 def unpacked(raw: io.BufferedReader) -> Generator[io.BufferedReader]:
     """Open a file, and decompress it if it is gz, bz2, xz, zst, or a zip archive with one member.
 
-    Raise UnreadableError if the file has another known binary format, or if its beginning is damaged. Damage
-    further into the file raises the decompression library's own exception when you read that far.
+    Raise UnreadableError if the file has a different known binary format, or if its beginning is damaged.
+    Damage further into the file raises the decompression library's own exception when you read that far.
 
     >>> import gzip, io
     >>> with unpacked(io.BufferedReader(io.BytesIO(gzip.compress(b"34200.5,1,7")))) as stream:

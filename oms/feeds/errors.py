@@ -44,11 +44,11 @@ class UnknownFeedError(FeedError):
 
 
 class UnknownOrderError(FeedError, LookupError):
-    """With `unknown="raise"`: a row refers to an order that was never submitted."""
+    """A row that refers to an order that was never submitted. Raised only with `unknown="raise"`."""
 
 
 class StaleBookError(OmsError, LookupError):
-    """The book is stale, so it cannot be used until its next snapshot. `why` is the reason.
+    """A stale book, which cannot be used until its next snapshot. `why` is the reason.
 
     >>> print(StaleBookError("BTC-USDT", "the checksum of row 12 failed"))
     the book of 'BTC-USDT' is stale until its next snapshot: the checksum of row 12 failed

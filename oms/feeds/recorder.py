@@ -59,7 +59,7 @@ class Recorder:
         """Set a symbol's tick and lot size. Both are 1 by default.
 
         If the sizes get smaller later, earlier samples and trades are converted. Raise InvalidArgumentError
-        if the conversion is not exact. O(1), or O(samples + trades) if the sizes change.
+        if the conversion is not exact. O(1), or O(s + t) for s samples and t trades if the sizes change.
         """
         track = self._track(symbol)
         if track.is_begun and track.instrument != instrument:
@@ -67,7 +67,7 @@ class Recorder:
         track.instrument, track.is_begun = instrument, True
 
     def see(self, om: OrderManagement, symbol: str, time: int) -> None:
-        """Sample a book if a sample is due at `time` (ns). O(levels), or O(1) if none is due."""
+        """Sample a book if a sample is due at `time` (ns). O(k) for k sampled levels, otherwise O(1)."""
         track = self._track(symbol)
         if time >= track.due:
             track.due = (time // track.every + 1) * track.every
@@ -81,7 +81,7 @@ class Recorder:
                 track.thin()
 
     def trade(self, symbol: str, time: int, side: Side, price: int, amount: int) -> None:
-        """Record a trade with its time (ns), price (ticks), and amount (lots). O(log trades)."""
+        """Record a trade with its time (ns), price (ticks), and amount (lots). O(log t) for t trades."""
         track = self._track(symbol)
         track.trades_seen += 1
         # The second item is a tie-breaker: of two trades with the same amount, the earlier one ranks higher.
@@ -92,7 +92,10 @@ class Recorder:
             heappushpop(track.trades, trade)
 
     def history(self, symbol: str) -> BookHistory:
-        """Return a symbol's history. Raise InvalidArgumentError if there is none. O(samples + trades)."""
+        """Return a symbol's history. Raise InvalidArgumentError if the symbol was never recorded.
+
+        O(s + t log t) for s samples and t trades.
+        """
         if symbol not in self._tracks:
             recorded = ", ".join(self.symbols) or "there are none yet"
             raise InvalidArgumentError("symbol", symbol, f"a recorded symbol ({recorded})")

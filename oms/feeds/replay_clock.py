@@ -1,4 +1,4 @@
-"""The clock of a replay, which shows the time of the recording instead of the present time."""
+"""The clock of a replay, which shows the time of the recording instead of the current time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class ReplayClock:
     """A clock that shows `time`, which a replay sets before each message, in nanoseconds since 1970.
 
     Each replay sets a ReplayClock during each of its steps, and then restores the clock of the books. If you
-    iterate over a replay, your own changes between two steps have the time of your clock. To give them the
-    recording's time, or to read it, set a ReplayClock as the clock of the books before the replay. Replays
-    use this clock and leave it in place. `replay` and `replay_levels` show the recording's time to the
-    functions that they call, too.
+    iterate over a replay, your own changes between two steps get their timestamps from your clock. To use or
+    read the recording's time between steps, set a ReplayClock as the clock of the books before the replay.
+    Replays use this clock and leave it in place. The functions that `replay` and `replay_levels` call always
+    see the recording's time.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message, replay
@@ -46,7 +46,7 @@ class ReplayClock:
         return self.time
 
     def begin(self, ledger: Ledger) -> ReplayClock:
-        """Make this the clock of the books, unless their clock is a ReplayClock. Return their clock. O(1)."""
+        """Set this as the clock of the books, unless they have a ReplayClock. Return their clock. O(1)."""
         with ledger.lock:
             before = ledger.clock
             if isinstance(before, ReplayClock):
@@ -63,7 +63,7 @@ class ReplayClock:
 
     @contextmanager
     def ended_in(self, ledger: Ledger) -> Generator[None]:
-        """End after the `with` block, in which `begin` and `end` are called for each step."""
+        """Call `end` after the `with` block, in which `begin` and `end` are called for each step."""
         try:
             yield
         finally:
@@ -71,7 +71,7 @@ class ReplayClock:
 
     @contextmanager
     def during(self, om: OrderManagement) -> Generator[ReplayClock]:
-        """Begin, and end after the `with` block, also after an exception. Do not yield from the block.
+        """Call `begin`, and `end` after the `with` block, even after an error. Do not yield from the block.
 
         A generator that is not run to its end would keep the clock in the books.
         """

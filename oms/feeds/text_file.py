@@ -125,7 +125,7 @@ class TextFile:
                     raise problem
 
     def lines(self) -> Generator[tuple[int, str]]:
-        """Like `rows`, but also yield empty rows.
+        """Yield the same as `rows`, but also the empty rows.
 
         Raise FeedError if the file is missing, blank, unreadable, damaged, or not text.
         """
@@ -208,7 +208,7 @@ class TextFile:
 
 
 class _Unparsed:
-    """Reads each row unparsed, as a single column."""
+    """A parser that returns each row unparsed, as a single column."""
 
     def columns(self, _: str) -> None:
         return None

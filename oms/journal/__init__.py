@@ -19,13 +19,12 @@ By default, every acknowledged change survives a power failure. `SqliteJournal` 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from time import time_ns
 
 from oms.clock import Clock
-from oms.errors import JournalError
 from oms.instrument import Instrument
+from oms.journal.closing import closed_after_an_error
 from oms.journal.compaction import Droppable
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
@@ -73,14 +72,14 @@ def open(  # noqa: A001  # `journal.open` is the best name
     """Open or create the journal at `path`, and return an OrderManagement with its latest state.
 
     SqliteJournal describes the first arguments. `instruments` maps symbols to instruments, which are added to
-    those in the file, as by `set_instrument`. By default, `clock` is `time.time_ns`, so the
-    events have the time at which they happened. Pass another clock, or None for events without a time. Close
-    the result, or use it in a `with` statement. The `oms.journal` logger logs a warning if the file seems to
-    have been copied without its write-ahead log.
+    those in the file, as by `set_instrument`. By default, `clock` is `time.time_ns`, so each event has the
+    timestamp of its change. Pass another clock, or None for events without a timestamp. Close the result, or
+    use it in a `with` statement. The `oms.journal` logger logs a warning if the file seems to have been
+    copied without its write-ahead log.
 
     Raises InvalidArgumentError if an argument is invalid, or if an instrument would change a size while
     orders are resting. Raises JournalError if the file is damaged, has a newer version, or is open for
-    writing elsewhere. O(orders), or O(events) if `verify` is True.
+    writing elsewhere. O(n log n) for n orders, or for n orders and events if `verify` is True.
     """
     store = SqliteJournal(
         path,
@@ -89,7 +88,7 @@ def open(  # noqa: A001  # `journal.open` is the best name
         group_size=group_size,
         group_seconds=group_seconds,
     )
-    with _closed_after_an_error(store):
+    with closed_after_an_error(store):
         return OrderManagement(store, instruments=instruments, clock=clock)
 
 
@@ -112,8 +111,8 @@ def open_engine(
     describes the other arguments.
 
     Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
-    newer version, is open for writing elsewhere, or is the journal of an OrderManagement. O(orders), or
-    O(events) if `verify` is True.
+    newer version, is open for writing elsewhere, or is the journal of an OrderManagement. O(n log n) for n
+    open orders, or for n open orders and events if `verify` is True.
 
     >>> import pathlib, tempfile
     >>> from oms import Side, journal
@@ -134,7 +133,7 @@ def open_engine(
         group_size=group_size,
         group_seconds=group_seconds,
     )
-    with _closed_after_an_error(store):
+    with closed_after_an_error(store):
         return MatchingEngine(
             store,
             self_trade_prevention=self_trade_prevention,
@@ -144,23 +143,13 @@ def open_engine(
         )
 
 
-@contextmanager
-def _closed_after_an_error(store: SqliteJournal) -> Generator[None]:
-    """Return a context manager that closes the journal if its block raises an exception."""
-    try:
-        yield
-    except BaseException:
-        with suppress(JournalError):  # raise the original error, not this one
-            store.close()
-        raise
-
-
 def verify(path: str | os.PathLike[str]) -> Verification:
     """Replay a file's whole event log, and compare all tables in the file with the result.
 
     Another program may write to the file at the same time. The result contains a `warning` if the file seems
     to have been copied without its -wal file. Such a copy is not damaged, but it may lack the latest events.
-    If the file is damaged, raises JournalError with the location of the first damage. O(events).
+    If the file is damaged, raises JournalError with the location of the first damage. O(n log n) for n events
+    and orders.
     """
     with opened_to_read(path) as event_log:
         result = verify_event_log(event_log)

@@ -48,8 +48,8 @@ class Batch:
     """One batch, written inside the caller's transaction.
 
     Consecutive events of the same kind are written together. Raises sqlite3.Error if a write fails, or if a
-    row to change is missing. A missing row means that another program has changed the file.
-    O(events and orders in the batch).
+    row to change is missing. A missing row means that another program has changed the file. O(n) for n events
+    and orders in the batch.
     """
 
     def __init__(self, connection: Connection, head: Head) -> None:
@@ -179,7 +179,7 @@ def trade_rows(events: Sequence[TradePlaced]) -> dict[str, list[tuple[object, ..
 
 
 def state_rows(state: Snapshot) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of a state in the tables `orders`, `entries`, and `last_prices`. O(orders)."""
+    """Return the rows of a state in the tables `orders`, `entries`, and `last_prices`. O(n) for n orders."""
     orders: list[tuple[object, ...]] = [
         (order_id, symbol, side.value, amount, price)
         for order_id, symbol, side, amount, price in state.orders

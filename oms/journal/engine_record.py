@@ -1,8 +1,8 @@
-"""How the events of a matching engine, and the open orders of its register, are written as JSON.
+"""The JSON formats of a matching engine's events, and of the open orders in its register.
 
 An event's body has four parts: the orders, their executions, the owners, and the elementary changes. A change
-is a pair of its kind and its content. The kinds are those of the order books, `EntryChanged`, and
-`LastPriceChanged`. Terms of an order that have their default value are left out.
+is a pair of its kind and its content. The kinds are the kinds of the order books, `EntryChanged`, and
+`LastPriceChanged`. An order's terms are left out if they have their default values.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _text(content: object) -> str:
 
 
 def _order_content(order: Submission) -> dict[str, Any]:
-    """Return the terms of an order, without those that have their default value."""
+    """Return the terms of an order, except terms that have their default values."""
     terms = {
         name: value
         for name, value in zip(Submission._fields, order, strict=True)
@@ -60,7 +60,7 @@ def _with_enums(content: Any) -> dict[str, Any]:
 
 
 def _member(name: str, value: Any) -> Any:
-    """Return the member of an enum, or the value itself if the field is not that of an enum."""
+    """Return the member of an enum, or the value itself if the field does not contain an enum."""
     if name not in _ENUMS or (value is None and name in _OPTIONAL):
         return value
     return _ENUMS[name](value)

@@ -22,7 +22,7 @@ __all__ = ["Replay", "trades_of"]
 
 
 def trades_of(event: Event) -> Iterator[TradePlaced]:
-    """Yield the trades of an event, as events of their own with the same sequence number and note."""
+    """Yield the trades of an event, as separate events with the same sequence number and note."""
     if isinstance(event, TradePlaced):
         yield event
     elif isinstance(event, EngineEvent):
@@ -110,7 +110,7 @@ def _execution_adds_up(execution: Execution) -> bool:
 
 
 def _fits(kind: type) -> Callable[[EngineBooks, Any], bool]:
-    """Return the check that the orders before the change are those in the books."""
+    """Return a function that returns True if the books contain the orders before the change."""
 
     def check(books: EngineBooks, subject: Any) -> bool:
         return all(

@@ -39,7 +39,7 @@ class EngineRows:
         self._sum = int.from_bytes(orders_sum)
 
     def change(self, kind: type, subject: Any) -> None:
-        """Write an elementary change of the register or of a last price. O(log n)."""
+        """Write an elementary change of the register or of a last price. O(log n) for n open orders."""
         if kind is EntryChanged:
             self._change_entry(subject)
         else:
@@ -75,7 +75,7 @@ class EngineRows:
 
 
 def engine_head_of(state: EngineState, sequence: int, last_hash: bytes) -> Head:
-    """Return the head of an engine's state after event number `sequence`. O(orders)."""
+    """Return the head of an engine's state after event number `sequence`. O(n) for n orders."""
     next_arrival, entries, last_prices, _ = state
     texts = [*map(entry_text, entries), *(price_text(*pair) for pair in last_prices)]
     return Head(sequence, next_arrival, len(entries), sum_of_texts(texts), last_hash)

@@ -39,7 +39,7 @@ SNAPSHOT_TABLES = {
     "entries": "snapshot_entries",
     "last_prices": "snapshot_last_prices",
 }
-"""For each table of the present state, the table with the state before the first event in the event log."""
+"""For each table of the current state, the table with the state before the first event in the event log."""
 
 _CHUNK_SIZE = 1000  # rows
 _SIDES = {side.value: side for side in Side}
@@ -90,7 +90,7 @@ class EventLog:
             raise JournalError(f"{self.place}: events, sequence {head.sequence}", _end_problem(rows, head))
 
     def orders(self, table: str, head: Head) -> tuple[Order, ...]:
-        """Return the orders in the "orders" or "snapshot" table, verified against `head`. O(orders)."""
+        """Return the n orders in the "orders" or "snapshot" table, verified against `head`. O(n)."""
         place = f"{self.place}: {table}"
         with reported(place, "it cannot be read"):
             self._check_pages(table)
@@ -107,9 +107,10 @@ class EventLog:
         return orders
 
     def engine_state(self, name: str, at: Head) -> EngineState | None:
-        """Return the state of a matching engine, or None if the journal is that of an OrderManagement.
+        """Return the state of a matching engine, or None if the journal belongs to an OrderManagement.
 
-        `name` is "engine" or "engine_snapshot". `at` is the head of the orders at the same moment. O(orders).
+        `name` is "engine" or "engine_snapshot". `at` is the head of the orders at the same moment. O(n) for n
+        orders.
         """
         head, tables = self.head(name), ["entries", "last_prices"]
         if name == "engine_snapshot":

@@ -64,7 +64,7 @@ class GroupCommit:
             raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
-        """If the next commit fills up the group, make SQLite sync that commit, and return True."""
+        """Make SQLite sync the next commit, and return True, if this commit fills up the group."""
         is_last = self.unsynced + 1 >= self._size
         if is_last:
             self._file.set_synchronous("FULL")

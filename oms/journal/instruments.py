@@ -1,4 +1,4 @@
-"""The instruments of symbols, as JSON in a table of their own.
+"""The instruments of symbols, as JSON in a separate table.
 
 Setting an instrument is not an event. Its row is replaced, in the same SQLite transaction as the events that
 belong to it. The row "instruments" of the table `heads` contains a hash of all rows.

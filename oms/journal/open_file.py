@@ -29,9 +29,9 @@ _log = logging.getLogger("oms.journal")
 class OpenFile:
     """A journal file that is open for writing, with its writer lock, connections, and event log.
 
-    A missing file is created, and a file of an older version is migrated. With `verify`, the whole file is
-    verified, in O(events). Raises JournalError if the file is damaged, has a newer version, or
-    is open for writing elsewhere.
+    A missing file is created, and a file with an older version is migrated. With `verify`, the whole file is
+    verified, in O(n log n) for n events and orders. Raises JournalError if the file is damaged, has a newer
+    version, or is open for writing elsewhere.
     """
 
     def __init__(self, path: Path, synchronous: Synchronous, *, verify: bool) -> None:
@@ -75,7 +75,7 @@ class OpenFile:
     def reading(self) -> Generator[EventLog]:
         """Yield a consistent snapshot of the event log as it is on disk, without waiting for a write.
 
-        The snapshot is read with a connection of its own. Only one thread at a time can read. Raises
+        The snapshot is read through a separate connection. Only one thread at a time can read. Raises
         JournalError if the file is closed or cannot be read, and in a forked process.
         """
         self.writer_lock.check()

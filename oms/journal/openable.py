@@ -18,7 +18,7 @@ __all__ = ["check_openable"]
 def check_openable(path: str | os.PathLike[str]) -> None:
     """Raise JournalError if a journal cannot be opened for writing, or cannot be created.
 
-    Change nothing: create no file, and migrate none. The check reads the end of the event log, but neither
+    No file is created, migrated, or otherwise changed. The check reads the end of the event log, but neither
     the orders nor older events. While it runs, another program cannot open the journal for writing. O(1).
 
     Raises InvalidArgumentError if the path cannot be the name of a file.

@@ -17,8 +17,8 @@ __all__ = ["Archive", "EventPage", "TradePage", "page_of_events", "page_of_trade
 class EventPage(NamedTuple):
     """Consecutive events, oldest first.
 
-    `first` is the number of the first available event, or of the next event if none is available. `more` is
-    True if more events follow. If any requested event is no longer available, `events` is empty.
+    `first` is the sequence number of the first available event, or of the next event if none is available.
+    `more` is True if more events follow. If any requested event is no longer available, `events` is empty.
     """
 
     first: int
@@ -38,8 +38,8 @@ class TradePage(NamedTuple):
 class Archive(Protocol):
     """A journal that can read a page of events or trades without reading the whole event log.
 
-    `after` is the number of the event, or the id of the trade, before the page. If it is None, the page
-    begins with the first event or trade that is available. `limit` is the length of the page.
+    `after` is the sequence number of the event, or the id of the trade, before the page. If it is None, the
+    page begins with the first event or trade that is available. `limit` is the length of the page.
     """
 
     def page_of_events(self, after: int | None, limit: int) -> EventPage:

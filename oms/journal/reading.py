@@ -1,4 +1,4 @@
-"""Read-only access to a journal. It needs no writer lock, so another program may be writing to it."""
+"""Read-only access to a journal, without the writer lock. Another program may be writing to the file."""
 
 from __future__ import annotations
 

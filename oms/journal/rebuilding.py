@@ -50,7 +50,7 @@ def rebuild(path: str | os.PathLike[str]) -> Verification:
 
     Indexes and views that were added manually are lost. Raises JournalError if the journal is open elsewhere,
     or if a table that cannot be derived is damaged. After an error, the content of the file is unchanged.
-    O(events).
+    O(n log n) for n events and orders.
     """
     real = real_path(path)
     with reported(str(real), "it cannot be rebuilt"), ExitStack() as undo:

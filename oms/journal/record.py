@@ -1,4 +1,4 @@
-"""How events, orders, and instruments are serialized in the file, and how they are hashed to detect damage.
+"""The formats of events, orders, and instruments in the file, and the hashes that detect damage.
 
 An event's body is its order, orders, or trade as JSON. A digest is the hash of an order, a body, or a reply.
 The hash of an event or reply also covers the previous hash, so the hashes form a chain.
@@ -103,7 +103,7 @@ def link(
 ) -> bytes:
     """Return an event's hash. `before` is the previous hash, and `body` is the digest of the event's body.
 
-    An event without a time has the hash that it had in version 4, in which no event had a time.
+    An event without a timestamp has the same hash as in version 4, in which no event had a timestamp.
     """
     timed = "" if time is None else f"@{time}\n"
     noted = "-" if note is None else f"+{note}"  # the note is last, because it can contain any characters
@@ -116,7 +116,7 @@ def reply_link(before: bytes, number: int, text: bytes) -> bytes:
 
 
 def instruments_hash(rows: Iterable[tuple[str, str]]) -> bytes:
-    """Return the hash of all rows of the `instruments` table, which must be sorted by symbol. O(rows)."""
+    """Return the hash of all n rows of the `instruments` table, which must be sorted by symbol. O(n)."""
     before = NO_HASH
     for symbol, body in rows:
         before = sha256(before + digest(body) + f"instrument\n{symbol}".encode()).digest()

@@ -26,7 +26,7 @@ ROWS = 2
 
 @runtime_checkable
 class ReplyKeeper(Protocol):
-    """A journal that can also store replies, which are strings that belong to no event.
+    """A journal that can also store replies, which are strings that do not belong to an event.
 
     A service must still recognize an idempotency key after a restart. Usually the note of an event contains
     the key, but a request that changes nothing creates no event. If the journal is not a ReplyKeeper,

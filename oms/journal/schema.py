@@ -42,7 +42,7 @@ _NOTED = """CREATE TABLE noted (
 
 
 def _add_time(table: str) -> str:
-    """Return the statement that adds the column of times, which are nanoseconds since 1970 or NULL."""
+    """Return the statement that adds the column of timestamps, which are nanoseconds since 1970 or NULL."""
     return f"ALTER TABLE {table} ADD COLUMN time INTEGER"
 
 

@@ -53,7 +53,7 @@ class SqliteJournal:
     - "off": The operating system has the change, and decides when to write it to disk.
 
     By default, opening a journal checks only the start and the end of the event log. With `verify`, it
-    verifies the whole file, in O(events). A file with an older version is migrated.
+    verifies the whole file, in O(n log n) for n events and orders. A file with an older version is migrated.
     Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
     newer version, or is open for writing elsewhere.
     """
@@ -93,7 +93,7 @@ class SqliteJournal:
             return self._writer.head.sequence
 
     def snapshot(self) -> Snapshot:
-        """Return the orders, the counters, and the instruments, after verifying their hashes. O(orders).
+        """Return the n orders, the counters, and the instruments, after verifying their hashes. O(n).
 
         Raises JournalError if an order or an instrument is damaged.
         """
@@ -108,7 +108,7 @@ class SqliteJournal:
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the stored instruments by symbol, after verifying their hash.
 
-        Raises JournalError if an instrument is damaged. O(instruments).
+        Raises JournalError if an instrument is damaged. O(n) for n instruments.
         """
         with self._own_lock():
             self._get_ready()
@@ -137,7 +137,7 @@ class SqliteJournal:
 
         Then yield all events in the log.
 
-        Raises JournalError if an event is damaged. O(events).
+        Raises JournalError if an event is damaged. O(n) for n events.
         """
         with self._own_lock():
             self._get_ready()
@@ -170,7 +170,7 @@ class SqliteJournal:
     def replies(self) -> Iterator[str]:
         """Yield the replies stored by `keep_reply`, after verifying the hash of each.
 
-        Raises JournalError if a reply is damaged. O(replies).
+        Raises JournalError if a reply is damaged. O(n) for n replies.
         """
         with self._own_lock():
             self._get_ready()
@@ -179,7 +179,8 @@ class SqliteJournal:
     def verify(self) -> Verification:
         """Replay the event log, and compare all tables in the file with the result.
 
-        If the file is damaged, raises JournalError with the location of the first damage. O(events).
+        If the file is damaged, raises JournalError with the location of the first damage. O(n log n) for n
+        events and orders.
         """
         with self._own_lock():
             self._get_ready()
@@ -191,15 +192,15 @@ class SqliteJournal:
         """Write a batch, as durably as `durability` promises.
 
         A batch contains all events of a transaction, or the only event of a change outside a transaction.
-        Raises JournalError if the batch cannot be written. O(events and orders in the batch).
+        Raises JournalError if the batch cannot be written. O(n) for n events and orders in the batch.
         """
         self._append({}, batch)
 
     def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
-        """Store instruments by symbol, and append a batch, or do neither. They are as durable as an event.
+        """Store instruments by symbol, and append a batch, or do neither. Both are as durable as an event.
 
         Raises InvalidArgumentError if an instrument is invalid. Raises JournalError if the instruments cannot
-        be stored. O(events and orders in the batch, and stored instruments).
+        be stored. O(n) for n events, orders, and stored instruments.
         """
         check_instruments(instruments)
         self._append(instruments, batch)
@@ -272,7 +273,7 @@ class SqliteJournal:
     # ------------------------------------------------------------------ compaction
 
     def droppable(self, before: int | None = None) -> Droppable:
-        """Return which events `compact` would drop, without dropping them. O(trades).
+        """Return which events `compact` would drop, without dropping them. O(n) for n trades.
 
         Raises InvalidArgumentError if `before` is invalid. Raises JournalError if the file is damaged.
         """
@@ -293,8 +294,8 @@ class SqliteJournal:
         If `before` is None, all events are dropped. The events of a transaction are dropped together or not
         at all. The dropped events are replaced with a snapshot of the orders resting at that point. Dropped
         events that have a note are still available from `history`. The whole event log is verified first.
-        O(events).
-        Raises InvalidArgumentError if `before` is invalid. Raises JournalError if the file is damaged.
+        O(n log n) for n events and orders. Raises InvalidArgumentError if `before` is invalid. Raises
+        JournalError if the file is damaged.
         """
         with self._own_lock():
             self._get_ready(to_write=True)

@@ -29,15 +29,15 @@ def columns(
     Pass `first` to start at that sequence number. Each chunk is a dict of lists, which you can pass to a data
     frame constructor. An empty event log yields one empty chunk.
 
-    The rows are those of `Event.rows`. For example, an amendment has two rows, and a trade has one row for
-    each fill. The `change` column contains the number of lots that were added at a price, or a negative
+    The rows are the same as in `Event.rows`. For example, an amendment has two rows, and a trade has one row
+    for each fill. The `change` column contains the number of lots that were added at a price, or a negative
     number if lots were removed. The sum of all changes at a price is the resting amount. If the journal has
     been compacted, the sum does not include the orders that were resting when it was compacted. The `event`,
     `note`, `symbol`, and `side` columns contain strings. All other columns contain integers of at most 64
     bits. The `time` is in nanoseconds since 1970. The `note` and the `time` of an event can be None.
 
     All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
-    InvalidArgumentError if an argument is invalid, and JournalError if the file is damaged. O(rows).
+    InvalidArgumentError if an argument is invalid, and JournalError if the file is damaged. O(n) for n rows.
     Only one chunk and one event are in memory at a time.
 
     >>> import pathlib, tempfile

@@ -50,9 +50,9 @@ class Verification(NamedTuple):
 
 
 def verify_event_log(event_log: EventLog) -> Verification:
-    """Replay all events, and compare the result with the hashes, orders, trades, and fills. O(events).
+    """Replay all events, and compare the result with the hashes, orders, trades, and fills.
 
-    Raises JournalError with the first location that is damaged.
+    Raises JournalError with the first location that is damaged. O(n log n) for n events and orders.
     """
     with reported(event_log.place, "it cannot be read"):
         for (result,) in event_log.connection.execute("PRAGMA integrity_check").fetchall():
@@ -214,7 +214,7 @@ class _Trades:
         self.count += 1
 
     def check_end(self) -> None:
-        """Raise JournalError if the table contains another trade. It would have no event."""
+        """Raise JournalError if the table contains another trade, which would not belong to an event."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row is not None:

@@ -93,8 +93,7 @@ class Writer:
             )
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _TRANSIENT or committing:
             self._turn_read_only(problem)
-        unknown = "whether the change is stored is unknown until the journal is opened again"
-        outcome = unknown if committing else "the change is not stored"
+        outcome = JournalError.OUTCOME_UNKNOWN if committing else "the change is not stored"
         return JournalError(self.file.place, f"{outcome}: {problem}")
 
     def _turn_read_only(self, problem: str) -> None:

@@ -45,8 +45,8 @@ def cost_curve(
 
     The curve covers the best `levels` price levels, or all levels if `levels` is None. The right axis shows
     the slippage, in basis points of the best price. Every point is computed from an exact price. Prices and
-    amounts are in the decimals of `instrument`, which is by default that of the symbol. With `ticks`, they
-    are in ticks and lots. Raises InvalidOrderError if an argument is invalid. O(levels).
+    amounts are in the decimals of `instrument`, by default the symbol's instrument. With `ticks`, they are in
+    ticks and lots. Raises InvalidOrderError if an argument is invalid. O(k) for k drawn levels.
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()

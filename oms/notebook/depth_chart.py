@@ -33,9 +33,9 @@ def depth_chart(
 
     The chart shows the best `levels` price levels of each book, or all levels if `levels` is None. The legend
     shows the spread as a price difference and in basis points of the mid price. If the book is crossed, the
-    spread is negative. Prices and amounts are in the decimals of `instrument`, which is by default that of
-    the symbol. With `ticks`, they are in ticks and lots. Raises InvalidOrderError if an argument is invalid.
-    O(levels).
+    spread is negative. Prices and amounts are in the decimals of `instrument`, by default the symbol's
+    instrument. With `ticks`, they are in ticks and lots. Raises InvalidOrderError if an argument is invalid.
+    O(k) for k drawn levels.
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()

@@ -103,8 +103,8 @@ def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     visible += history.trades.price
     low = min(prices[cut], *visible)
     high = max(prices[-1 - cut], *visible)
-    # Some markets use only every nth tick. There, the row height must be a multiple of n ticks. Otherwise,
-    # some rows would always be empty.
+    # Some markets use only every nth tick. For these markets, the row height must be a multiple of n ticks.
+    # Otherwise, some rows would always be empty.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)

@@ -36,8 +36,8 @@ def ladder(
     """Draw a price ladder: the best `levels` price levels of both books, with the asks above the bids.
 
     Each bar is labeled with its amount. If a level has several orders, the label also shows how many. Prices
-    and amounts are in the decimals of `instrument`, which is by default that of the symbol. With `ticks`,
-    they are in ticks and lots. Raises InvalidOrderError if an argument is invalid. O(levels).
+    and amounts are in the decimals of `instrument`, by default the symbol's instrument. With `ticks`, they
+    are in ticks and lots. Raises InvalidOrderError if an argument is invalid. O(k) for k drawn levels.
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()

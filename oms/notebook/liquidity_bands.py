@@ -52,8 +52,8 @@ def liquidity_bands(
 
     If a side is empty, there is no mid price, and the plot has a gap. A band may reach beyond the recorded
     levels. The real amount may then be larger, so the legend says "at least". Prices are compared exactly, as
-    integers. With `ticks`, amounts are in lots. Raises InvalidOrderError unless all `bps` are ints >= 1.
-    O(recorded levels) for each band.
+    integers. With `ticks`, amounts are in lots. Raises InvalidOrderError unless all `bps` are ints >= 1. O(n)
+    for each band, with n recorded levels.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument

@@ -43,9 +43,9 @@ def profit_chart(
     Fees are drawn below 0, so that the three parts add up to the profit. The unrealized profit is at the
     price of the symbol's last fill. The account must record: `Account(source, record=True)`. If the source
     has a clock, the x axis shows the time of day, and otherwise the sequence number of the event. Profits are
-    in the money of `instrument`, which is by default that of the account's source. With `ticks`, they are in
-    ticks times lots. Raises InvalidOrderError if the symbol or the owner is invalid, and InvalidArgumentError
-    if the account does not record. O(m) for all m fills of the account.
+    in the decimals of `instrument`, by default the symbol's instrument in the account's source. With `ticks`,
+    they are in ticks times lots. Raises InvalidOrderError if the symbol or the owner is invalid, and
+    InvalidArgumentError if the account does not record. O(m) for all m fills of the account.
 
     >>> from matplotlib.figure import Figure
     >>> from oms import MatchingEngine, Side
@@ -84,7 +84,7 @@ def _units(account: Account, symbol: str, instrument: Instrument | None, *, tick
 
 
 def _draw(ax: Axes, x: Sequence[float], points: Sequence[ProfitPoint], units: Units) -> None:
-    """Draw one line for the profit and for each of its parts. The last value extends to the last x."""
+    """Draw a line for the profit and each part. Each line continues at its last value to the right end."""
     colors = palette_for(ax)
 
     def line(values: Sequence[int | Fraction], label: str, color: str, style: str, width: float) -> None:

@@ -15,8 +15,8 @@ __all__ = ["Units", "units_of"]
 class Units:
     """A converter for one instrument's ticks and lots. Floats are correctly rounded.
 
-    `price`, `amount`, and `money` are labels for an axis. The label of prices and of money is the currency,
-    if there is one.
+    `price`, `amount`, and `money` are labels for an axis. If the instrument has a currency, it is the label
+    for prices and money.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount
@@ -63,7 +63,7 @@ class Units:
 
 
 def units_of(om: OrderManagement, symbol: str, instrument: Instrument | None, *, ticks: bool) -> Units:
-    """Return the units of a plot: ticks and lots, the given instrument, or that of the symbol."""
+    """Return the units of a plot: ticks and lots, the passed instrument, or the symbol's instrument."""
     if ticks:
         return Units(TICKS_AND_LOTS)
     return Units(om.instrument(symbol) if instrument is None else instrument)

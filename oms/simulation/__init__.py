@@ -1,7 +1,7 @@
 """A simulated market, in which seeded traders trade with each other on a MatchingEngine.
 
 Noise traders trade at random, informed traders know what the asset will be worth, and market makers quote
-both sides. The same arguments always have the same result. `oms simulate` runs such a market and prints a
+both sides. The same arguments always give the same result. `oms simulate` runs such a market and prints a
 report.
 
 >>> value = FundamentalValue(seed=7)

@@ -24,7 +24,7 @@ class Agent(ABC):
 
     `name` is the owner of the trader's orders, and differs from the names of the other traders. `position` is
     the lots bought minus the lots sold, which the simulation updates after each fill. The report adds up the
-    profits of all traders of the same `kind`. The random numbers of the trader depend on `seed`.
+    profits of all traders of the same `kind`. The trader's random numbers depend on `seed`.
     """
 
     kind: ClassVar[str] = "agent"
@@ -42,7 +42,7 @@ class Agent(ABC):
         """Submit, replace, or cancel orders. `now` is the simulated time of the step (ns since 1970)."""
 
     def on_event(self, event: EngineEvent) -> None:  # noqa: B027 - most traders ignore events
-        """Receive an event of the engine. The engine publishes it after the change."""
+        """Receive an event from the engine. The engine publishes it after the change."""
 
     def next_id(self) -> str:
         """Return a new order id, such as "noise-1/7"."""

@@ -124,9 +124,9 @@ class Meter:
 
 
 class _Flow:
-    """The net lots and the net cash that traders of one kind received from those of another kind.
+    """The net lots and the net cash that traders of one kind received from traders of another kind.
 
-    An account knows the profit of each trader, but not who it came from.
+    An account contains each trader's profit, but not from which traders it came.
     """
 
     def __init__(self) -> None:

@@ -40,9 +40,9 @@ def new_agents(
 class Simulation:
     """A simulated market: in each step, all traders act in turn on a MatchingEngine.
 
-    A step takes a second of simulated time, which is also the clock of the engine. Iterate over the
+    A step takes a second of simulated time, and the engine's clock shows this time. Iterate over the
     simulation to run it. After each step, it yields the number of steps so far. The same arguments always
-    have the same result. `engine` is the MatchingEngine, and `account` is an Account with the position and
+    give the same result. `engine` is the MatchingEngine, and `account` is an Account with the position and
     the profit of each trader.
 
     Raises InvalidOrderError if `steps` or the symbol is invalid, and InvalidArgumentError if two agents have
@@ -95,7 +95,7 @@ class Simulation:
             yield self._step
 
     def report(self) -> SimulationReport:
-        """Return the measurements so far, and the profit of each kind of trader."""
+        """Return the measurements so far, and the profit for each kind of trader."""
         value = self._value.at(self._step)
         return SimulationReport(
             self.symbol, self._meter.intervals(value), self._meter.profits(value), self.engine.state_hash()

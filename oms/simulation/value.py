@@ -10,7 +10,7 @@ __all__ = ["FundamentalValue"]
 
 
 class FundamentalValue:
-    """A seeded random walk of whole ticks, which stands still in most steps.
+    """A seeded random walk of whole ticks, which does not move in most steps.
 
     In a step in which news arrives, the value rises or falls by 1 to `largest_move` ticks. News arrives in
     one of `every` steps on average. Step 0 is the start, and the value is always at least 1.
@@ -34,7 +34,7 @@ class FundamentalValue:
         self._largest_move = largest_move
 
     def at(self, step: int) -> int:
-        """Return the value at a step, in ticks. O(1) for a step that was computed before, else O(steps)."""
+        """Return the value at a step, in ticks. O(1) if it was computed before, otherwise O(s) for step s."""
         while len(self._values) <= step:
             self._values.append(max(1, self._values[-1] + self._move()))
         return self._values[step]

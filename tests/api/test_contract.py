@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 import oms
 from oms import contract
-from oms.api import bulk_responses, response_models
+from oms.api import answer_models, bulk_responses, response_models
 from oms.api.engine import response_models as engine_models
 from oms.contract import (
     IDEMPOTENCY_KEY,
@@ -86,7 +86,7 @@ def test_the_page_knows_every_field_that_contains_an_integer() -> None:
     declaration = re.search(r"INTEGER_FIELDS = new Set\(\[(.*?)\]\)", SCRIPTS["exact.js"], re.DOTALL)
     assert declaration is not None
     names = set(re.findall(r'"(\w+)"', declaration[1]))
-    rooms = response_models, engine_models, bulk_responses
+    rooms = answer_models, response_models, engine_models, bulk_responses
     models = [getattr(room, name) for room in rooms for name in room.__all__]
     fields = {
         name

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from oms import Instrument, Order, OrderManagement, Side
-from oms.api import Settings, create_app, response_models
+from oms.api import Settings, answer_models, create_app, response_models
 from oms.api.decimals import CONVERSIONS, responding, with_decimals
 from oms.api.engine import response_models as engine_models
-from oms.api.request_models import DecimalsQuery
+from oms.api.query_models import DecimalsQuery
 from oms.instrument import TICKS_AND_LOTS
 from support.api_books import JPM, client_of, problem
 
@@ -180,7 +180,7 @@ def test_the_parameter_must_be_true_or_false(client: TestClient, value: str) -> 
 
 
 def test_every_integer_in_a_response_is_a_number_with_decimals_or_a_count_or_an_id() -> None:
-    rooms = response_models, engine_models
+    rooms = answer_models, response_models, engine_models
     models = [getattr(room, name) for room in rooms for name in room.__all__]
     names = {
         name

@@ -1,4 +1,4 @@
-"""A retry of a change to an engine gets the first response, also from the events and replies of a journal."""
+"""A retry of a change to an engine gets the first response, even from the events and replies of a journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from oms import MatchingEngine, Side
 from oms.api.engine.changes import EngineChanges
 from oms.api.first_responses import FirstResponse, FirstResponses, to_reply
 from oms.api.idempotency import Change
-from oms.api.request_models import NewSubmission, Reduction, Replacement, SelectionQuery
+from oms.api.query_models import SelectionQuery
+from oms.api.request_models import NewSubmission, Reduction, Replacement
 from oms.errors import OmsError
 from oms.events import Event
 from support.api_books import problem

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Event as Flag
+from threading import Thread
 from typing import Any, TypeVar
 
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import Event, JournalError, OmsError, OrderManagement, Side
-from oms.api.first_responses import FirstResponses, restore
+from oms.api import group
+from oms.api.first_responses import FirstResponses
 from oms.api.group import Groups, Request
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
-from support.interrupts import Interrupt
+from oms.api.restoring import restore
+from support.interrupts import Interrupt, interrupted_at_line
 from support.memory_journal import FailingJournal, MemoryJournal
 
 BUY = Side.BUY
@@ -67,6 +70,15 @@ class Service:
         while len(self.groups) == before and not request.done():
             pass
         return request
+
+    def fail_next_append(self) -> None:
+        """Let the append of the group after the present one fail."""
+
+        def fail(_size: int, _seconds: float) -> None:
+            self.journal.error = JournalError("memory", "full")
+            self.groups.observers.pop()
+
+        self.groups.observers.append(fail)
 
     def release(self) -> None:
         self.journal.gate.set()
@@ -149,20 +161,27 @@ def test_a_failed_append_rejects_the_whole_group(service: Service) -> None:
     service.hold()
     requests = [service.send(partial(service.add, n)) for n in range(3)]
     rejected = service.send(lambda: service.trade(500))
-
-    def fail_next(_size: int, _seconds: float) -> None:
-        service.journal.error = JournalError("memory", "full")
-        service.groups.observers.pop()
-
-    service.groups.observers.append(fail_next)
+    service.fail_next_append()
     service.release()
     for request in requests:
         with pytest.raises(JournalError, match="full"):
             request.result(20)
-    with pytest.raises(OmsError, match="available"):
+    with pytest.raises(JournalError, match="full"):  # its rejection would count orders that are not stored
         rejected.result(20)
     assert service.om.last_sequence == 1
     assert service.add(0).sequence == 2
+
+
+def test_no_request_is_rejected_because_of_a_change_that_could_not_be_stored(service: Service) -> None:
+    service.add(7)
+    service.hold()
+    removals = [service.send(partial(service.changes.remove, 7, key)) for key in ("a", "b")]
+    service.fail_next_append()
+    service.release()
+    for removal in removals:
+        with pytest.raises(JournalError, match="full"):
+            removal.result(20)
+    assert 7 in service.om
 
 
 @pytest.mark.parametrize(
@@ -195,6 +214,23 @@ def test_an_interrupted_leader_leaves_an_error_for_its_group_and_another_thread_
     assert len(service.groups) == 0
 
 
+def test_an_interrupt_at_any_line_of_a_leader_lets_the_next_request_lead() -> None:
+    om, line = OrderManagement(MemoryJournal()), 1
+    groups: Groups[int] = Groups(om, lambda: om.last_sequence, lambda result: result)
+
+    def run() -> int:
+        return groups.run(Request(lambda: 1, "note", frozenset()))
+
+    while interrupted_at_line(line, run, files={group.__file__}):
+        following = Thread(target=run, daemon=True)  # it would never end if nobody could lead
+        following.start()
+        following.join(20)
+        assert not following.is_alive(), f"line {line}"
+        line += 1
+    assert line > 40
+    assert (len(groups), groups._leader) == (0, {})
+
+
 def count(made: list[int]) -> int:
     made.append(1)
     return 1
@@ -219,6 +255,38 @@ def test_a_request_that_an_interrupted_thread_left_in_the_queue_is_not_made_agai
     assert made == [1]
     with pytest.raises(RuntimeError, match="was interrupted"):
         left.outcome()
+
+
+def test_an_interrupt_at_any_line_of_a_leader_gives_the_rest_of_its_group_a_result_or_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group, "_LONGEST_SLEEP", 0.05)
+    om, line, is_interrupted = OrderManagement(MemoryJournal()), 0, True
+    with ThreadPoolExecutor(1) as pool:
+        while is_interrupted:
+            line += 1
+            groups: Groups[int] = Groups(om, lambda: om.last_sequence, lambda result: result)
+            groups._leader["leader"] = Request(lambda: 0, "another leader", frozenset())
+            waiting = pool.submit(groups.run, Request(lambda: 2, "waiting", frozenset()))
+            while not groups._waiting:
+                pass
+            groups._leader.clear()
+            leader = Request(lambda: 1, "leader", frozenset())
+            is_interrupted = interrupted_at_line(line, partial(groups.run, leader), files={group.__file__})
+            error = waiting.exception(20)
+            assert error is None or "retry with the same key" in str(error), f"line {line}: {error!r}"
+            assert error is not None or waiting.result() == 2
+    assert line > 40
+
+
+def test_a_request_that_is_done_keeps_its_result_if_an_interrupted_thread_left_it_in_the_queue() -> None:
+    om = OrderManagement(MemoryJournal())
+    groups: Groups[int] = Groups(om, lambda: om.last_sequence, lambda result: result)
+    left = Request(lambda: 1, "left", frozenset())
+    left.result, left.is_begun, left.is_done = 1, True, True
+    groups._waiting.append(left)
+    assert groups.run(Request(lambda: 2, "note", frozenset())) == 2
+    assert left.outcome() == 1
 
 
 def test_a_group_ends_before_it_has_too_many_requests_or_too_many_claims() -> None:

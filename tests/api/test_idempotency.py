@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from oms import (
     Event,
+    Journal,
     JournalError,
     OmsError,
     Order,
@@ -30,16 +31,20 @@ from oms import (
     journal,
 )
 from oms.api import Settings, create_app
-from oms.api.first_responses import FirstResponse, FirstResponses, restore, to_note, to_reply
+from oms.api.batches import VerbNotes
+from oms.api.first_responses import FirstResponse, FirstResponses, to_note, to_reply
 from oms.api.idempotency import IdempotentChanges, digest_of
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
+from oms.api.restoring import restore
 from oms.contract import REPLAYED_HEADER
 from oms.journal import SqliteJournal
 from oms.subscribers import Subscribers
 from support import memory_journal
 from support.api_books import JPM, ORDER, books, client_of, problem
+from support.log_journals import opened
 from support.memory_journal import MemoryJournal
+from support.replicated_log import MemoryLog
 from support.sessions import noon
 from support.strategies import amounts, order_ids, prices, sides, symbols
 
@@ -717,6 +722,33 @@ def test_responses_read_an_event_that_was_not_published_although_later_ones_were
     first = responses.with_key("k")
     assert first is not None
     assert first.sequence == 1
+
+
+@pytest.mark.parametrize("later", [0, 1, 3])
+@pytest.mark.parametrize("missed", [(1,), (2,), (3,), (4,), (1, 2), (2, 3), (3, 4), (2, 4), (2, 3, 4)])
+@pytest.mark.parametrize("journal", [MemoryJournal, lambda: opened(MemoryLog())[0]], ids=["memory", "log"])
+def test_a_transaction_of_which_events_were_missed_has_its_response(
+    journal: Callable[[], Journal], missed: tuple[int, ...], later: int
+) -> None:
+    om = OrderManagement(journal())
+    responses, complete = FirstResponses(), FirstResponses()
+    restore(om, responses)
+    om._ledger.subscribers.callbacks.clear()
+    om.subscribe(complete)
+    om.subscribe(lambda event: None if event.sequence in missed else responses(event))
+    om.add_order(1, "JPM", Side.BUY, 1, 1)
+    for key, number in [("k", 3), ("later", later)]:
+        notes = VerbNotes({"key": key, "request": "digest"}, number, ())
+        with om.transaction():
+            for index in range(number):
+                with om.transaction(notes.of(index, is_first=index == 0)):
+                    om.add_order(om.last_sequence + 1, "JPM", Side.BUY, 1, 1)
+    assert responses.begin_group(om) == 4 + later
+    assert complete.with_key("k") is not None
+    assert [responses.with_key(key) for key in ("k", "later")] == [
+        complete.with_key(key) for key in ("k", "later")
+    ]
+    assert responses.sequence == 4 + later
 
 
 def test_the_later_of_two_stored_responses_is_valid_in_whichever_order_they_are_read() -> None:

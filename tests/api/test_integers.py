@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from oms import Order, OrderManagement, Side, journal
-from oms.api import Settings, create_app, response_models
+from oms.api import Settings, answer_models, create_app, response_models
 from oms.api.integers import Integer, body_integer, body_integer_schema, json_text
 from oms.contract import IDEMPOTENCY_KEY_HEADER, LARGEST_JSON_INTEGER, MOST_DIGITS, REPLAYED_HEADER
 
@@ -70,15 +70,15 @@ GETS = [
 ]
 MODELS: dict[str, type[BaseModel]] = {
     "orders": response_models.OrdersPage,
-    "price": response_models.PriceResponse,
-    "quote": response_models.QuoteResponse,
-    "prices": response_models.PricesResponse,
-    "curve": response_models.CurveResponse,
-    "amount": response_models.BudgetResponse,
-    "available": response_models.AvailableResponse,
-    "within": response_models.WithinResponse,
-    "best-price": response_models.BestPriceResponse,
-    "depth": response_models.DepthResponse,
+    "price": answer_models.PriceResponse,
+    "quote": answer_models.QuoteResponse,
+    "prices": answer_models.PricesResponse,
+    "curve": answer_models.CurveResponse,
+    "amount": answer_models.BudgetResponse,
+    "available": answer_models.AvailableResponse,
+    "within": answer_models.WithinResponse,
+    "best-price": answer_models.BestPriceResponse,
+    "depth": answer_models.DepthResponse,
 }
 
 

@@ -1,4 +1,4 @@
-"""Each response shows one state, also if the request applies a batch whose thread was interrupted.
+"""Each response shows one state, even if the request applies a batch whose thread was interrupted.
 
 The next call that acquires the lock applies such a batch. It may be any of the calls that a request makes.
 """

@@ -146,7 +146,7 @@ def test_a_text_that_is_too_short_or_not_visible_ascii_is_rejected_and_not_shown
         (ENTRY + ENTRY.replace("bot1", "bot2"), "'bot1' and 'bot2' are the same key"),
         (
             ENTRY + ENTRY.replace(HASH, "0" * 64).replace("trading", "read-only"),
-            "two keys named 'bot1' have another access or owner",
+            "two keys named 'bot1' differ in their access or owner",
         ),
         ("a = " + "[" * 100_000, "it is nested too deeply"),
         ("keys = ", "Invalid value"),
@@ -163,7 +163,7 @@ def test_the_reason_names_the_entry_and_shows_no_unknown_text(text: str, reason:
 def test_two_keys_of_one_name_are_valid_together_so_that_a_key_can_be_replaced() -> None:
     former, new = (ApiKey.of(f"{KEY}-{number}", name="bot1", owner="Ann") for number in range(2))
     check_keys([former, new])
-    with pytest.raises(ValueError, match="two keys named 'bot1' have another access or owner"):
+    with pytest.raises(ValueError, match="two keys named 'bot1' differ in their access or owner"):
         check_keys([former, ApiKey.of(KEY, name="bot1")])
 
 

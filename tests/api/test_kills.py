@@ -58,7 +58,7 @@ def kills(file: Path, lives: int, rng: random.Random) -> None:
 
 
 def check(file: Path, acknowledged: dict[int, Any], last: int) -> None:
-    """Check that retries get the first responses, and that the last request is made at most once."""
+    """Check that retries get the first responses, and that the last request is executed at most once."""
     with journal.open(file, verify=True) as om:
         before = om.last_sequence
         assert before in (len(acknowledged), len(acknowledged) + 1)
@@ -193,12 +193,12 @@ def test_responses_that_changed_nothing_are_replayed_after_fifty_kills(tmp_path:
     kills_without_changes(tmp_path / "book.db", 50, random.Random(2))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_retry_after_a_kill_gets_the_first_response(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 3, random.Random(1))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_kill_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
     kills_under_load(tmp_path / "book.db", lives=2, writers=8, rng=random.Random(3))
 

@@ -1,4 +1,4 @@
-"""Questions about large books are answered in slices, and each answer is that of one state of the book."""
+"""Questions about large books are answered in slices, and each answer shows one state of the book."""
 
 from __future__ import annotations
 

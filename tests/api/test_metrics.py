@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event, Semaphore
 from time import sleep
@@ -20,12 +21,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from oms import MatchingEngine, OrderManagement, Side, events, journal
-from oms.api import Settings, create_app
+from oms.api import Settings, book_figures, create_app
 from oms.api.group import Groups
 from oms.api.metrics import Metrics
 from support.api_books import ORDER, books, problem
 from support.engine_api import ANN, KEYS, OPERATOR, bearer, order
+from support.interrupts import interrupted_at_line
 from support.memory_journal import MemoryJournal
+from support.missed_events import without_publication
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -123,6 +126,63 @@ def test_the_figures_include_what_happened_before_the_start_and_changes_by_other
     assert values["oms_last_sequence", ()] == 4
     assert values["oms_changes_total", ("OrderAdded",)] == values["oms_trades_total", ()] == 1
     assert values["oms_changes_total", ("OrderRemoved",)] == 0
+
+
+@pytest.mark.parametrize("is_followed", [False, True], ids=["missed last", "followed by an event"])
+def test_a_change_whose_event_was_missed_is_counted_with_an_unknown_kind(is_followed: bool) -> None:
+    om = books()
+    client = client_of(om)
+    without_publication(om, lambda: om.place_trade("JPM", Side.BUY, 25))
+    without_publication(om, lambda: om.add_order(8, "JPM", Side.SELL, 5, 5))
+    if is_followed:
+        om.add_order(9, "IBM", Side.SELL, 5, 5)
+    for _ in range(2):
+        values = samples(client)
+        assert values["oms_resting_orders", ()] == len(om)
+        assert values["oms_last_sequence", ()] == om.last_sequence
+        assert values["oms_trades_total", ()] == 1
+        assert values["oms_changes_total", ("unknown",)] == 2
+        assert values["oms_changes_total", ("OrderAdded",)] == is_followed
+
+
+def test_a_missed_event_of_a_matching_engine_is_counted_with_its_trade() -> None:
+    venue = MatchingEngine()
+    client = client_of(venue)
+    venue.submit("a", "JPM", Side.SELL, 5, 100)
+    without_publication(venue, lambda: venue.submit("b", "JPM", Side.BUY, 3, 100))
+    values = samples(client)
+    assert (values["oms_trades_total", ()], values["oms_resting_orders", ()]) == (1, 1)
+    assert values["oms_changes_total", ("unknown",)] == 1
+
+
+def test_a_scrape_counts_no_missing_events_while_the_books_are_in_use() -> None:
+    om = books()
+    client = client_of(om)
+    without_publication(om, lambda: om.add_order(8, "JPM", Side.SELL, 5, 5))
+    with om.locked():
+        assert samples(client)["oms_last_sequence", ()] == 2
+    with om.what_if():
+        om.remove_order(8)
+        assert samples(client)["oms_last_sequence", ()] == 2
+    values = samples(client)
+    assert (values["oms_last_sequence", ()], values["oms_changes_total", ("unknown",)]) == (3, 1)
+
+
+def test_an_interrupt_at_any_line_of_a_figure_loses_no_change() -> None:
+    step = 1
+    while True:
+        om = books()
+        client = client_of(om)
+        hit = interrupted_at_line(step, partial(om.remove_order, 1), files={str(Path(book_figures.__file__))})
+        values = samples(client)
+        assert (values["oms_resting_orders", ()], values["oms_last_sequence", ()]) == (len(om), 3) == (1, 3)
+        kinds = [values["oms_changes_total", (kind,)] for kind in ("OrderRemoved", "unknown")]
+        assert sum(kinds) == 1
+        if not hit:
+            assert kinds == [1, 0]
+            break
+        step += 1
+    assert step > 5
 
 
 def test_the_changes_and_trades_of_a_matching_engine_are_counted() -> None:
@@ -249,7 +309,7 @@ def test_clients_cannot_create_time_series() -> None:
 def test_prometheus_may_request_the_open_metrics_format() -> None:
     response = client_of(books()).get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
-    families = parse_open_metrics(response.text)  # type: ignore[no-untyped-call]  # it has no types
+    families = parse_open_metrics(response.text)
     assert values_of(families)["oms_resting_orders", ()] == 2
 
 
@@ -276,7 +336,7 @@ def test_the_table_in_the_docs_contains_every_metric_with_its_type_labels_and_me
         client = client_of(om)
         client.get("/symbols")
         families = list(
-            parse_open_metrics(  # type: ignore[no-untyped-call]  # it has no types
+            parse_open_metrics(
                 client.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
             )
         )

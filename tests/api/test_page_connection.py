@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 
 import pytest
@@ -81,6 +82,26 @@ def test_the_ladder_is_complete_again_after_a_restart_of_the_server(browser: Bro
             shows(page, "SELL", ("19", "6"))
             expect(page.locator("#stale")).to_be_empty()
             visit.close()
+
+
+def test_a_page_that_has_not_reached_the_books_does_not_say_that_there_are_no_symbols(
+    browser: Browser, address: Address
+) -> None:
+    with visiting(browser, address.http) as page:
+        page.route("**/symbols*", lambda route: route.fulfill(status=503))
+        page.route_web_socket("**/stream*", lambda route: route.close())
+        page.reload()
+        expect(page.locator("#state")).to_have_text(re.compile("Connecting|Reconnecting"))
+        expect(page.locator("#no-symbols")).to_be_hidden()
+        expect(page.locator("#no-orders-at-all")).to_be_hidden()
+
+
+def test_a_page_without_symbols_says_so(browser: Browser) -> None:
+    with (
+        serving(create_app(OrderManagement(), Settings())) as address,
+        visiting(browser, address.http) as page,
+    ):
+        expect(page.locator("#no-symbols")).to_be_visible()
 
 
 def test_only_the_right_key_unlocks_the_page(browser: Browser) -> None:

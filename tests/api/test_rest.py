@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from oms import Event, Order, OrderManagement, Side
@@ -322,6 +323,29 @@ def test_the_router_works_in_another_application(om: OrderManagement) -> None:
     added = client.post("/book/orders", json={**ORDER, "order_id": 9})
     assert client.get(added.headers["location"]).json()["order_id"] == 9
     assert problem(client.post("/book/orders", json=[]))["field"] == "body"
+
+
+def test_each_response_in_the_document_of_another_application_refers_to_a_schema_of_the_document(
+    om: OrderManagement,
+) -> None:
+    other = FastAPI()
+    other.include_router(create_router(om), prefix="/book")
+    document = other.openapi()
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert "Problem" in references
+    assert references <= document["components"]["schemas"].keys()
+
+
+def test_an_application_makes_neither_validators_of_problems_nor_second_handlers_for_head(
+    om: OrderManagement,
+) -> None:
+    routes = [route for route in create_app(om, Settings()).routes if isinstance(route, APIRoute)]
+    of_problems = [status for route in routes for status in route.response_fields if int(status) >= 400]
+    assert len(of_problems) == len(["GET /health", "HEAD /health"])
+    handlers = {route.path: route.app for route in routes if route.methods == {"GET"}}
+    heads = [route for route in routes if route.methods == {"HEAD"}]
+    assert len(heads) > 20
+    assert [route.path for route in heads if route.app is not handlers[route.path]] == []
 
 
 def post(client: TestClient, body: str | bytes) -> Any:

@@ -15,7 +15,7 @@ from schemathesis.schemas import BaseSchema
 from starlette.types import Receive, Scope, Send
 
 from oms import MatchingEngine, OrderManagement, Side
-from oms.api import ApiKey, Settings, bulk_responses, create_app, response_models
+from oms.api import ApiKey, Settings, answer_models, bulk_responses, create_app, response_models
 from oms.api.engine import response_models as engine_models
 
 KEY = "correct-horse-battery"
@@ -148,7 +148,7 @@ def test_every_response_has_a_valid_example_and_the_right_media_type(
     served: Callable[[], OrderManagement | MatchingEngine],
 ) -> None:
     document = create_app(served(), Settings()).openapi()
-    rooms = response_models, engine_models, bulk_responses
+    rooms = response_models, answer_models, engine_models, bulk_responses
     schemas = {name: getattr(room, name) for room in rooms for name in room.__all__}
     for path, operations in document["paths"].items():
         for operation in operations.values():

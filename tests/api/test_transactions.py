@@ -533,6 +533,6 @@ class Machine(RuleBasedStateMachine):
         assert self.om.last_sequence == self.naive.sequence == self.memory.last_sequence
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lists_and_transactions_agree_with_the_naive_service_through_retries_and_restarts() -> None:
     run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=10))

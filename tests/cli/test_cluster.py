@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from oms.cli import run
-from oms.cluster import jetstream_bucket
-from oms.cluster.agreement import agreed
-from oms.cluster.bucket import Bucket
+from oms.cluster.jetstream import jetstream_bucket
+from oms.cluster.ownership.agreement import agreed
+from oms.cluster.ownership.bucket import Bucket
 from oms.extras import how_to_install
 from support.memory_bucket import BucketConnection, BucketFaults, MemoryBucket
 from support.worker_cluster import WorkerCluster
@@ -89,15 +89,27 @@ def test_the_status_as_json(cluster: WorkerCluster, capsys: pytest.CaptureFixtur
     assert status["shards"][0]["problem"] is None
 
 
-def test_a_bucket_that_cannot_be_read_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_cluster_without_shards_is_not_called_served(
+    cluster: WorkerCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.bucket.values.clear()  # the first worker has not started yet
+    code, out, _ = output(capsys, *STATUS)
+    assert code == 1
+    assert "there are no shards yet; start a worker with --shards NUMBER" in out
+    assert "served" not in out
+
+
+@pytest.mark.parametrize("faults", [BucketFaults(unreadable=1.0), BucketFaults(no_leader=1.0)])
+def test_a_bucket_that_cannot_be_read_or_has_no_leader_is_an_error(
+    faults: BucketFaults, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def opened(*_: object, **__: object) -> Bucket:
-        return BucketConnection(MemoryBucket(), BucketFaults(unreadable=1.0))
+        return BucketConnection(MemoryBucket(), faults)
 
     monkeypatch.setattr(jetstream_bucket, "JetStreamBucket", opened)
-    code, _, err = output(capsys, *STATUS)
-    assert (code, err) == (2, "oms: the state of the cluster cannot be read: no leader\n")
+    code, out, err = output(capsys, *STATUS, "--seconds", "0.5")
+    assert (code, out) == (2, "")
+    assert err == "oms: bucket oms in memory cannot be read: no leader; do most servers run?\n"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +121,9 @@ def test_a_bucket_that_cannot_be_read_is_an_error(
         (("--system", "secret"), "--system must be USER:PASSWORD"),
         (("--shards", "0"), "--shards"),
         (("--replicas", "7"), "--replicas"),
+        (("--instrument", "JPM=0"), "--instrument JPM=0 must be SYMBOL=TICK:LOT"),
+        (("--instrument", "A=1:1", "--instrument", "A=1:1"), "the instrument of 'A' is given twice"),
+        (("--instruments", "nowhere.json"), "--instruments nowhere.json cannot be read: No such file"),
     ],
 )
 def test_a_wrong_option_of_a_worker_is_an_error(

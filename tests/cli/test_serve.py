@@ -512,6 +512,12 @@ def test_a_gateway_to_a_cluster_has_no_books_of_its_own(
     assert "cannot be combined with --cluster, because the workers have the books; leave out --" in message
 
 
+def test_only_a_gateway_can_read_from_standbys(capsys: pytest.CaptureFixture[str]) -> None:
+    message = error_of(capsys, "--reads-from", "standby")
+    assert "--reads-from standby needs --cluster; pass both, or leave out --reads-from standby" in message
+    assert "--reads-from" in error_of(capsys, "--reads-from", "nobody")
+
+
 # ---------------------------------------------------------------------- a matching engine
 
 

@@ -86,6 +86,7 @@ def test_secrets_are_shown_as_set_or_not_set(check: Check, monkeypatch: pytest.M
 
 def test_all_problems_are_listed(check: Check, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "taken.db").touch()
+    monkeypatch.setenv("COLUMNS", "400")  # otherwise, a long path is wrapped
     monkeypatch.setenv("OMS_PROT", "1")
     monkeypatch.setenv("OMS_BODY_LIMIT", "-1")
     code, output = check(

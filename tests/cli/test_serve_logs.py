@@ -67,7 +67,7 @@ def test_without_the_access_log_the_journal_s_state_and_rejections_are_still_log
     assert " INFO oms.journal: " in closed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_service_whose_stderr_is_never_read_still_answers_and_stops() -> None:
     process, url = start(subprocess.PIPE, "--no-journal")
     with httpx.Client(base_url=url) as client:

@@ -71,7 +71,11 @@ def values_of(setting: Setting) -> st.SearchStrategy[Any]:
         return st.integers(1, 60_000)
     if float in kinds:
         return st.floats(0.1, 1e6)
-    choices = {"log_format": ["text", "json"], "self_trade_prevention": ["NONE", "CANCEL_BOTH"]}
+    choices = {
+        "log_format": ["text", "json"],
+        "reads_from": ["owner", "standby"],
+        "self_trade_prevention": ["NONE", "CANCEL_BOTH"],
+    }
     return st.sampled_from(choices[setting.name]) if setting.name in choices else WORDS
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
+from types import ModuleType
 from typing import Any
 from unittest.mock import call
 
@@ -199,11 +201,20 @@ def test_a_transaction_whose_outcome_is_unknown_can_be_retried_with_its_key(book
         assert books.get_order(1).amount == 15
 
 
+@pytest.mark.parametrize("module", [verbs, questions])
+def test_the_signature_of_a_verb_or_question_has_no_option_that_it_rejects(module: ModuleType) -> None:
+    for name in module.__all__:
+        step = getattr(module, name)
+        assert not {"idempotency_key", "shard"} & inspect.signature(step).parameters.keys(), name
+        assert not {"idempotency_key", "shard"} & step.__annotations__.keys(), name
+
+
 INVALID: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: verbs.add_order(1, "JPM", BUY, 0, 1), InvalidOrderError, "amount"),
     (lambda: verbs.add_orders([]), InvalidOrderError, "at least one order"),
     (lambda: verbs.place_trade("JPM", SELL, 1, max_total_price=3), InvalidOrderError, "max_total_price"),
     (lambda: verbs.remove_order(1, idempotency_key="k"), InvalidArgumentError, "one key"),
+    (lambda: verbs.cancel_all(shard="s1"), InvalidArgumentError, "in one shard"),
     (lambda: questions.quote("JPM", BUY, 0), InvalidOrderError, "amount"),
 ]
 

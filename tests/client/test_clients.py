@@ -33,16 +33,18 @@ from oms import (
 )
 from oms.client import AsyncClient, Client
 from support import strategies as our
-from support.clients import BACKENDS, Backend, three_shards
+from support.clients import BACKENDS, THREE_SHARDS, Backend, new_books
+from support.clusters import MemoryCluster
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
 
 
 @pytest.fixture
-def books() -> OrderManagement:
-    """Return the OrderManagement that every backend uses."""
-    return OrderManagement()
+def books(request: pytest.FixtureRequest) -> OrderManagement:
+    """Return the OrderManagement that the backend uses."""
+    backend = getattr(request.node, "callspec", None)
+    return new_books(None if backend is None else backend.params.get("om"))
 
 
 ORDERS = [
@@ -51,9 +53,6 @@ ORDERS = [
     Order(3, "AAPL", SELL, 5, 30),
     Order(4, "JPM", BUY, 10, 21),
 ]
-THREE_SHARDS = "three shards"
-"""A cluster whose shards have JPM, AAPL, and IBM. Then `books` is not used, but has the same four orders."""
-
 NOT_IN_THREE_SHARDS = {
     "test_orders_of_several_pages_are_complete_and_sorted": "the test adds orders to `books`",
     "test_the_instruments_are_those_of_the_books": "the test adds instruments to `books`",
@@ -61,22 +60,25 @@ NOT_IN_THREE_SHARDS = {
     "test_the_state_hash_equals_that_of_the_library": "each shard has a state hash of its own",
     "test_threads_can_share_a_backend": "the test checks `books`",
 }
-"""The tests that need one OrderManagement. tests/cluster/test_merged.py has similar tests of a cluster."""
+"""The tests that need one OrderManagement. tests/cluster/gateway has similar tests of a cluster.
+
+The three shards have the symbols JPM, AAPL, and IBM. Then `books` is not used, but has the same four orders.
+"""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test with each backend, and also with three shards if it does not need one OrderManagement."""
     marks = metafunc.definition.iter_markers("parametrize")
     if "om" in metafunc.fixturenames and not any(mark.args[0] == "om" for mark in marks):
-        also = [] if metafunc.function.__name__ in NOT_IN_THREE_SHARDS else [THREE_SHARDS]
+        also = () if metafunc.function.__name__ in NOT_IN_THREE_SHARDS else THREE_SHARDS
         metafunc.parametrize("om", [*BACKENDS, *also], indirect=True)
 
 
 @pytest.fixture
 def om(request: pytest.FixtureRequest, books: OrderManagement) -> Iterator[Backend]:
     """Yield a backend that has added four orders to the books."""
-    is_cluster = request.param == THREE_SHARDS
-    with three_shards() if is_cluster else BACKENDS[request.param](books) as om:
+    is_cluster = request.param in THREE_SHARDS
+    with THREE_SHARDS[request.param](MemoryCluster()) if is_cluster else BACKENDS[request.param](books) as om:
         for order in ORDERS:
             om.add_order(*order)
         if is_cluster:
@@ -105,8 +107,9 @@ def test_every_method_of_a_client_has_the_signature_of_the_library_s_method(clie
         expected = inspect.signature(getattr(OrderManagement, name), eval_str=True)
         signature = inspect.signature(getattr(client, name))
         parameters = dict(signature.parameters)
-        key = parameters.pop("idempotency_key", None)
-        assert key is None or (key.kind, key.default) == (key.KEYWORD_ONLY, None)
+        for further in ("idempotency_key", "shard"):
+            option = parameters.pop(further, None)
+            assert option is None or (option.kind, option.default) == (option.KEYWORD_ONLY, None)
         assert list(parameters.values()) == list(expected.parameters.values()), name
         assert signature.return_annotation == (expected.return_annotation or NoneType), name
 
@@ -395,7 +398,7 @@ UNBOUNDED = {
     "levels": "levels",
 }
 """Calls with an integer that may have up to 100 digits, and the name of this argument."""
-CLIENTS = [THREE_SHARDS, *(name for name in BACKENDS if name != "library")]
+CLIENTS = [*THREE_SHARDS, *(name for name in BACKENDS if name != "library")]
 clients_only = pytest.mark.parametrize("om", CLIENTS, indirect=True)
 
 

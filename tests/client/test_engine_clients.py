@@ -37,24 +37,45 @@ from oms.client import (
 )
 from oms.submission import CancelReason, OrderId, PostOnly, QueueAhead, SelfTradePrevention, TimeInForce
 from support.clients import URL
+from support.clusters import MemoryCluster
 from support.engine_api import ANN, BOB, KEYS, OPERATOR
-from support.engine_clients import ENGINE_BACKENDS, EngineBackend, Served
+from support.engine_clients import ENGINE_BACKENDS, THREE_ENGINES, EngineBackend, Served, new_engine
 from support.engine_machine import EngineMachine, random_step
 
 BUY, SELL = Side.BUY, Side.SELL
 
 
+NOT_IN_THREE_SHARDS = {
+    "test_orders_are_replaced_reduced_and_canceled": "the test cancels the orders of all symbols",
+    "test_orders_of_several_pages_are_complete": "the test submits orders to `served`",
+    "test_the_state_hash_is_that_of_the_library": "each shard has a state hash",
+    "test_a_kill_switch_raises_the_error_of_the_library": "the test kills `served`",
+}
+"""The tests that need one MatchingEngine. tests/cluster/gateway has similar tests of a cluster."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test with each backend, and also with three shards if it does not need one MatchingEngine."""
+    if "engine" in metafunc.fixturenames:
+        also = () if metafunc.function.__name__ in NOT_IN_THREE_SHARDS else THREE_ENGINES
+        metafunc.parametrize("engine", [*ENGINE_BACKENDS, *also], indirect=True)
+
+
 @pytest.fixture
-def served() -> MatchingEngine:
-    """Return the engine that every backend uses."""
-    return MatchingEngine()
+def served(request: pytest.FixtureRequest) -> MatchingEngine:
+    """Return the engine that the backend uses. With three shards, it only has the same two orders."""
+    backend = getattr(request.node, "callspec", None)
+    return new_engine(None if backend is None else backend.params.get("engine"))
 
 
-@pytest.fixture(params=ENGINE_BACKENDS)
+@pytest.fixture
 def engine(request: pytest.FixtureRequest, served: MatchingEngine) -> Iterator[EngineBackend]:
-    with ENGINE_BACKENDS[request.param](served) as engine:
-        engine.submit("ask-1", "JPM", SELL, 20, 101, owner="Ann", display=5)
-        engine.submit(2, "JPM", BUY, 10, 99, owner="Bob")
+    is_cluster = request.param in THREE_ENGINES
+    cluster = THREE_ENGINES[request.param](MemoryCluster(engine=True)) if is_cluster else None
+    with cluster or ENGINE_BACKENDS[request.param](served) as engine:
+        for venue in [engine, served] if is_cluster else [engine]:
+            venue.submit("ask-1", "JPM", SELL, 20, 101, owner="Ann", display=5)
+            venue.submit(2, "JPM", BUY, 10, 99, owner="Bob")
         yield engine
 
 
@@ -129,8 +150,9 @@ def test_every_method_has_the_signature_of_the_engine_s_method(client: type) -> 
         method = getattr(client, name)
         signature = inspect.signature(method)
         parameters = dict(signature.parameters)
-        key = parameters.pop("idempotency_key", None)
-        assert key is None or (key.kind, key.default) == (key.KEYWORD_ONLY, None)
+        for further in ("idempotency_key", "shard"):
+            option = parameters.pop(further, None)
+            assert option is None or (option.kind, option.default) == (option.KEYWORD_ONLY, None)
         assert list(parameters.values()) == list(expected.parameters.values()), name
         assert signature.return_annotation == (expected.return_annotation or NoneType), name
         assert (method.__module__, method.__qualname__) == (client.__module__, f"{client.__name__}.{name}")
@@ -196,8 +218,11 @@ def test_queries_have_the_results_of_the_library(engine: EngineBackend, served: 
     assert engine.depth("JPM", BUY) == served.depth("JPM", BUY)
     assert engine.best_price("JPM", BUY) == 101
     assert engine.symbols() == ("JPM",)
-    assert engine.state_hash() == served.state_hash()
     assert engine.instruments == {}
+
+
+def test_the_state_hash_is_that_of_the_library(engine: EngineBackend, served: MatchingEngine) -> None:
+    assert engine.state_hash() == served.state_hash()
 
 
 @pytest.mark.parametrize(

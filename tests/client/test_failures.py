@@ -72,7 +72,7 @@ def session(base: int) -> list[Callable[[Backend], object]]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_failure_at_any_point_of_a_session_changes_neither_its_results_nor_its_final_state() -> None:
     books, expected = OrderManagement(), OrderManagement()
     plan: list[str] = []
@@ -197,6 +197,67 @@ def test_a_lost_response_before_a_429_leaves_the_outcome_unknown() -> None:
     with over(flaky) as om, pytest.raises(RequestRejectedError) as caught:
         om.place_trade("JPM", BUY, 1)
     assert caught.value.outcome_unknown
+
+
+def not_ready(seconds: object) -> httpx.Response:
+    """Return the 503 of a worker that may have lost the shard, with this Retry-After header."""
+    problem = {"code": "not_ready", "detail": "shard s1: the worker cannot renew its lease"}
+    headers = {"content-type": "application/problem+json", "retry-after": str(seconds)}
+    return httpx.Response(503, json=problem, headers=headers)
+
+
+def test_a_client_waits_for_a_service_that_will_be_ready_soon() -> None:
+    pauses: list[float] = []
+    with over(responding(not_ready(1), not_ready(2), SYMBOLS), sleep=pauses.append) as om:
+        assert om.symbols() == ()
+    assert pauses == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("failure", [None, "late"])
+def test_a_service_that_is_not_ready_in_any_attempt_is_unavailable(failure: str | None) -> None:
+    flaky = Flaky(responding(not_ready(1)), chain([failure], repeat(None)))
+    with over(flaky) as om, pytest.raises(ServiceUnavailableError, match="is not ready") as caught:
+        om.place_trade("JPM", BUY, 1)
+    assert caught.value.outcome_unknown is (failure == "late")
+    assert len(flaky.requests) == 4
+
+
+def unavailable(**fields: object) -> httpx.Response:
+    """Return the response of a cluster's gateway that has reached no worker."""
+    problem = {"code": "shard_unavailable", "status": 503, "title": "", "detail": "", **fields}
+    return httpx.Response(503, json=problem, headers={"content-type": "application/problem+json"})
+
+
+@pytest.mark.parametrize(
+    ("responses", "is_unknown"),
+    [
+        ([{"may_have_changed": False}], False),
+        ([{"may_have_changed": True}, {"may_have_changed": False}], True),
+        ([{"may_have_changed": False}, {"may_have_changed": True}, {"may_have_changed": False}], True),
+        ([{}], True),
+        ([{"may_have_changed": 0}], True),
+    ],
+)
+def test_the_outcome_of_a_change_is_known_if_a_gateway_says_each_time_that_nothing_has_changed(
+    responses: list[dict[str, object]], is_unknown: bool
+) -> None:
+    service = responding(*(unavailable(**fields) for fields in responses))
+    with over(service) as om, pytest.raises(ServiceUnavailableError) as caught:
+        om.place_trade("JPM", BUY, 1)
+    assert caught.value.outcome_unknown is is_unknown
+
+
+def test_a_gateway_that_says_that_nothing_has_changed_does_not_know_of_a_lost_response() -> None:
+    flaky = Flaky(responding(unavailable(may_have_changed=False)), chain(["late"], repeat(None)))
+    with over(flaky) as om, pytest.raises(ServiceUnavailableError) as caught:
+        om.place_trade("JPM", BUY, 1)
+    assert caught.value.outcome_unknown
+
+
+@pytest.mark.parametrize("seconds", ["61", "", "x"])
+def test_a_service_that_does_not_say_when_it_will_be_ready_has_rejected_the_request(seconds: str) -> None:
+    with over(responding(not_ready(seconds))) as om, pytest.raises(RequestRejectedError, match="renew"):
+        om.symbols()
 
 
 def test_a_client_makes_all_changes_of_a_service_with_a_rate_limit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -11,7 +12,14 @@ import pytest
 
 from oms import InvalidArgumentError, InvalidOrderError, Side
 from oms.api import Settings, create_app
-from oms.client import AsyncClient, Client, InProcess, ServiceUnavailableError, UnexpectedResponseError
+from oms.client import (
+    AsyncClient,
+    Client,
+    EngineClient,
+    InProcess,
+    ServiceUnavailableError,
+    UnexpectedResponseError,
+)
 from support.clients import URL, Flaky
 
 BUY = Side.BUY
@@ -62,6 +70,11 @@ VALUES: list[tuple[Callable[[Client], object], type[InvalidArgumentError], str]]
         InvalidArgumentError,
         "idempotency_key must be a str of 1 to 255 visible ASCII characters, not 'a b' (str)",
     ),
+    (
+        lambda om: om.state_hash(shard="\ud800"),
+        InvalidArgumentError,
+        "shard must be the name of a shard (a str), or None, not '\\ud800' (str)",
+    ),
 ]
 
 
@@ -73,6 +86,24 @@ def test_a_value_that_no_request_can_carry_is_shown_with_what_is_allowed(
         call(om)
     assert type(caught.value) is error
     assert str(caught.value) == message
+
+
+NO_SHARDS: list[Any] = [["s1"], b"s1", 1, True, "", "\ud800"]
+
+
+@pytest.mark.parametrize("shard", NO_SHARDS)
+def test_what_cannot_be_the_name_of_a_shard_is_rejected_before_a_request(shard: Any) -> None:
+    with Client(URL, transport=service()) as om, EngineClient(URL, transport=service()) as engine:
+        for call in (
+            om.state_hash,
+            om.events,
+            om.trades,
+            engine.cancel_all,
+            engine.end_day,
+            partial(engine.expire, 5),
+        ):
+            with pytest.raises(InvalidArgumentError, match=r"^shard must be the name of a shard"):
+                call(shard=shard)
 
 
 def test_an_error_after_the_last_attempt_counts_the_attempts_and_names_the_key_for_a_retry() -> None:

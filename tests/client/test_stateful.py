@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
         self.service.books.remove_orders()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_client_whose_requests_fail_at_random_agrees_with_the_reference() -> None:
     service = Service()
     with service.client:

@@ -429,7 +429,6 @@ def small_account() -> tuple[MatchingEngine, Account]:
     return engine, account
 
 
-@pytest.mark.slow
 def test_after_an_interrupt_at_any_line_the_account_has_the_same_numbers() -> None:
     expected = small_account()[1].positions()
     curve = small_account()[1].curve("JPM", "x")

@@ -7,12 +7,12 @@ import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 import oms
-from oms import Event, JournalError, OpenTransactionError, Order, OrderManagement, Side, Snapshot
+from oms import Event, Instrument, JournalError, OpenTransactionError, Order, OrderManagement, Side, Snapshot
 from oms.durability import DurableLedger
 from oms.ledger import Ledger
 from oms.order_book import OrderBook
@@ -469,6 +469,22 @@ def test_following_sets_instruments_without_an_event() -> None:
         ledger.follow((), {"JPM": instrument})
     assert replica.instruments == {"JPM": instrument}
     assert_memory_equals_journal(replica)
+
+
+class Unread(dict[str, Instrument]):
+    """Instruments that nobody reads one by one."""
+
+    def items(self) -> NoReturn:
+        raise AssertionError("there can be thousands of instruments")
+
+
+@pytest.mark.parametrize("is_concurrent", [False, True])
+def test_a_transaction_without_instruments_does_not_read_all_instruments(is_concurrent: bool) -> None:
+    om = OrderManagement(MemoryJournal())
+    om._books.instruments = Unread(JPM=Instrument("0.01", "1"))
+    with om.transaction(concurrent_commit=is_concurrent):
+        om.add_order(*ORDER)
+    assert om.get_order(1) == ORDER
 
 
 def test_following_is_rejected_inside_a_transaction_and_a_what_if() -> None:

@@ -23,7 +23,8 @@ from oms import (
     events,
     to_columns,
 )
-from oms.api import feed, first_responses
+from oms.api import event_subjects, feed
+from oms.api.first_responses import FirstResponses
 from oms.books import APPLY, ORDERS_BEFORE, UNDO
 from oms.columns import event_rows
 from oms.events import KINDS
@@ -39,7 +40,7 @@ TABLES: dict[str, Mapping[type[Event], object]] = {
     "how the journal updates its tables": batch.CHANGES,
     "the method that replays it": verification.REPLAY,
     "its message in the event stream": feed.MESSAGES,
-    "the response to the request that caused it": first_responses.RESPONSE_SUBJECTS,
+    "the response to the request that caused it": event_subjects.RESPONSE_SUBJECTS,
 }
 
 
@@ -76,7 +77,7 @@ class TradingHalted(Event, _Halted):
         record.body_of,
         lambda event: record.event_of(1, "TradingHalted", None, None, "{}"),
         lambda event: feed.MESSAGES[type(event)](event, None),
-        first_responses.FirstResponses(),
+        FirstResponses(),
         lambda event: APPLY[type(event)],
         lambda event: UNDO[type(event)],
         lambda event: ORDERS_BEFORE[type(event)],

@@ -168,10 +168,10 @@ def test_the_cached_sums_are_extended_by_a_few_levels_at_a_time(
     while not book.cache_sums(amount, most_levels):
         book._check()
         assert book.cached_price(amount) is None
-        assert book._sums.covered_levels == covered + most_levels < levels
-        covered = book._sums.covered_levels
+        assert book.cached_levels == covered + most_levels < levels
+        covered = book.cached_levels
     book._check()
-    assert book._sums.covered_levels <= covered + most_levels
+    assert book.cached_levels <= covered + most_levels
     available = sum(order.amount for order in orders)
     assert (book.cached_price(amount) is None) == (available < amount)
 

@@ -1,4 +1,4 @@
-"""The instruments of an OrderManagement, and the exact conversion of its orders to other sizes."""
+"""The instruments of an OrderManagement, and the exact conversion of its orders to different sizes."""
 
 from __future__ import annotations
 

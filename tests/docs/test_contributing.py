@@ -245,7 +245,7 @@ def test_the_whole_gate_fails_if_a_step_fails(tmp_path: Path, failing: str) -> N
 
 def test_the_gate_uses_only_its_own_environment() -> None:
     code = "\n".join(line for line in GATE.splitlines() if not line.lstrip().startswith("#"))
-    outside_quotes = re.sub(r"readme_command '[^']*'", "", code)
+    outside_quotes = re.sub(r"run_readme_command \w+ '[^']*'", "", code)
     assert ".venv" not in outside_quotes
 
 

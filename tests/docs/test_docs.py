@@ -113,6 +113,7 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     assert missing == set(), "docs/reference/ must name them"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("client", [Client, AsyncClient])
 def test_the_reference_shows_the_argument_and_result_types_of_a_client_s_methods(
     site: Path, client: type

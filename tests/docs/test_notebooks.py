@@ -61,7 +61,7 @@ def outputs_of(cell: Any) -> list[Any]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_valid_and_stored_with_its_outputs(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -72,7 +72,7 @@ def test_a_notebook_is_valid_and_stored_with_its_outputs(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_that_runs_again_has_its_stored_outputs(path: Path) -> None:
-    stored = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
+    stored = nbformat.read(path, as_version=4)
     again = pictures.executed(path)
     for before, after in zip(stored.cells, again.cells, strict=True):
         if before.cell_type == "code":

@@ -14,8 +14,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PLOTS = [
-    *["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "performance", "profit_chart"],
-    "simulation",
+    *["capacity", "cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "performance"],
+    *["profit_chart", "simulation"],
 ]
 HINT = "run `.venv/bin/python docs/pictures.py`, look at the pictures, and commit them"
 

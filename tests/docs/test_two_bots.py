@@ -144,7 +144,7 @@ def killed(file: Path, generator: random.Random) -> Iterator[list[str]]:
         assert process.returncode == -9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_profits_survive_kills_at_random_moments(seed: int, tmp_path: Path, expected: list[str]) -> None:
     file = tmp_path / "bots.db"

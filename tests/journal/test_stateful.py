@@ -51,12 +51,7 @@ class JournalMachine(Machine):
     @rule()
     def crash_and_reopen(self) -> None:
         """Copy the files as they are, as after a kill, and open the copy."""
-        if self.opened:
-            first = self.opened[0]
-            self.reference.resting = list(first.resting)
-            self.reference.next_trade_id = first.next_trade_id
-            self.tally = first.tally
-            self.opened.clear()
+        self.forget_open_transactions()
         old = self.sqlite_journal
         self.files += 1
         copy_files(old, Path(self.folder.name, f"{self.files}.db"))
@@ -115,11 +110,7 @@ class EngineJournalMachine(EngineMachine):
     @rule()
     def crash_and_reopen(self) -> None:
         """Copy the files as they are, as after a kill, and open the copy."""
-        if self.opened:
-            first = self.opened[0]
-            self.naive.restore(first.state)
-            del self.expected[first.events :]
-            self.opened.clear()
+        self.forget_open_transactions()
         old = sqlite_journal(self.engine)
         self.files += 1
         copy_files(old, self.file)

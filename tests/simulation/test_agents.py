@@ -12,7 +12,7 @@ NOW = 1_000_000_000_000
 
 
 class StillValue(FundamentalValue):
-    """A value of 100 that becomes another value at one step."""
+    """A value of 100 that becomes a different value at one step."""
 
     def __init__(self, later: int, step: int) -> None:
         super().__init__(1, 100)

@@ -12,8 +12,10 @@ import httpx
 from oms import Instrument, Order, OrderManagement
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess
+from oms.cluster.log.log_journal import LogJournal
 from support.api_server import serving
-from support.clusters import MemoryCluster
+from support.clusters import MemoryCluster, one_shard
+from support.replicated_log import Connection, MemoryLog, impatient
 
 Backend: TypeAlias = OrderManagement | Client
 """An OrderManagement or a client of one. A test runs the same code on both."""
@@ -55,17 +57,37 @@ def coroutines(om: OrderManagement) -> Generator[Backend]:
 @contextmanager
 def gateway(om: OrderManagement) -> Generator[Backend]:
     """A client of the gateway to a cluster with one shard."""
-    cluster = MemoryCluster(["main"])
-    cluster.serve("main", om)
+    with in_cluster(one_shard(om)) as client:
+        yield client
+
+
+@contextmanager
+def gateway_coroutines(om: OrderManagement) -> Generator[Backend]:
+    """An AsyncClient of the gateway to a cluster with one shard."""
+    with coroutines_in_cluster(one_shard(om)) as client:
+        yield client
+
+
+@contextmanager
+def in_cluster(cluster: MemoryCluster) -> Generator[Backend]:
     with Client(URL, transport=InProcess(cluster.gateway), sleep=never_sleep) as client:
         yield client
 
 
 @contextmanager
-def three_shards() -> Generator[Backend]:
-    """A client of the gateway to a cluster with three shards, which have books of their own."""
-    with Client(URL, transport=InProcess(MemoryCluster().gateway), sleep=never_sleep) as client:
-        yield client
+def coroutines_in_cluster(cluster: MemoryCluster) -> Generator[Backend]:
+    transport = httpx.ASGITransport(cluster.gateway, raise_app_exceptions=False)
+    with asyncio.Runner() as runner:
+        client = AsyncClient(URL, transport=transport)
+        yield cast("Backend", BlockingClient(client, runner))
+        runner.run(client.aclose())
+
+
+def new_books(backend: object) -> OrderManagement:
+    """Return new books for a backend. In a cluster, their journal is a replicated log in memory."""
+    if str(backend).startswith("gateway"):
+        return OrderManagement(LogJournal(Connection(MemoryLog()), patience=impatient()))
+    return OrderManagement()
 
 
 BACKENDS: Mapping[str, Callable[[OrderManagement], AbstractContextManager[Backend]]] = {
@@ -74,7 +96,14 @@ BACKENDS: Mapping[str, Callable[[OrderManagement], AbstractContextManager[Backen
     "loopback": loopback,
     "coroutines": coroutines,
     "gateway": gateway,
+    "gateway, coroutines": gateway_coroutines,
 }
+
+THREE_SHARDS: Mapping[str, Callable[[MemoryCluster], AbstractContextManager[Backend]]] = {
+    "three shards": in_cluster,
+    "three shards, coroutines": coroutines_in_cluster,
+}
+"""The clients of the gateway to a cluster with three shards, which have books of their own."""
 
 
 class BlockingClient:

@@ -1,4 +1,4 @@
-"""A cluster in memory: shards with logs that fence, a directory with faults, and a network with faults."""
+"""A cluster in memory: shards with replicated logs, a directory with faults, and a network with faults."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from oms import Event, JournalError, MatchingEngine, OrderManagement
+from oms import Event, MatchingEngine, OrderManagement
 from oms.api import Settings, create_app
 from oms.cluster.gateway import Addresses, ClaimedError, UnavailableError, create_gateway
-from oms.cluster.shards import Shards
+from oms.cluster.log.log_journal import LogJournal
+from oms.cluster.ownership.shards import Shards
 from oms.submission import OrderId
-from support.memory_journal import MemoryJournal
+from support.replicated_log import Connection, MemoryLog, impatient
 
 NAMES = ("s1", "s2", "s3")
 SYMBOLS = {"s1": "JPM", "s2": "AAPL", "s3": "IBM"}
 """A symbol of each of the three shards."""
+
+
+def one_shard(books: OrderManagement | MatchingEngine) -> MemoryCluster:
+    """Return a cluster with one shard, which has these books."""
+    cluster = MemoryCluster(["main"], engine=isinstance(books, MatchingEngine))
+    cluster.serve("main", books)
+    return cluster
 
 
 class MemoryDirectory:
@@ -59,30 +67,6 @@ class MemoryDirectory:
         return {each: self.shards[each] for each in order_ids if each in self.shards}
 
 
-class ShardLog:
-    """The log of a shard. Only the journal that was opened last may append to it."""
-
-    def __init__(self) -> None:
-        self.batches: list[tuple[Event, ...]] = []
-        self.replies: list[str] = []
-        self.owner: object = None
-
-
-class FencedJournal(MemoryJournal):
-    """A journal over a log that a later journal takes over."""
-
-    def __init__(self, log: ShardLog) -> None:
-        super().__init__()
-        self.batches, self.stored_replies = log.batches, log.replies
-        self._log = log
-        log.owner = self
-
-    def check_writable(self) -> None:
-        if self._log.owner is not self:
-            raise JournalError("log", "another worker owns the shard")
-        super().check_writable()
-
-
 class MemoryNetwork(httpx.AsyncBaseTransport):
     """A network to applications in the same process. For each request, `plan` contains a fault, or None.
 
@@ -90,7 +74,7 @@ class MemoryNetwork(httpx.AsyncBaseTransport):
     request, and all others after it has responded.
     """
 
-    BEFORE = ("ConnectError", "ConnectTimeout", "WriteError")
+    BEFORE = ("ConnectError", "ConnectTimeout", "PoolTimeout", "WriteError")
 
     def __init__(self) -> None:
         self.apps: dict[str, httpx.ASGITransport] = {}
@@ -121,28 +105,38 @@ class MemoryNetwork(httpx.AsyncBaseTransport):
 
 
 class LazyApp:
-    """The application of a worker. It is created at its first request, because that takes long."""
+    """The application of a worker. It is created at its first request, because that takes a long time."""
 
-    def __init__(self, books: OrderManagement | MatchingEngine) -> None:
+    def __init__(self, books: OrderManagement | MatchingEngine, settings: Settings) -> None:
         self._books = books
+        self._settings = settings
         self._app: FastAPI | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._app is None:
-            self._app = create_app(self._books, Settings())
+            self._app = create_app(self._books, self._settings)
         await self._app(scope, receive, send)
 
 
 class MemoryCluster:
     """A cluster whose workers are applications in this process, and its gateway.
 
-    `books` and `workers` contain the books and the application of each shard's present owner.
+    `books` and `workers` contain the books and the application of each shard's present owner. All workers
+    have the settings `worker_settings`.
     """
 
-    def __init__(self, names: Sequence[str] = NAMES, *, engine: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        names: Sequence[str] = NAMES,
+        *,
+        engine: bool = False,
+        worker_settings: Settings | None = None,
+        **options: Any,
+    ) -> None:
+        self._worker_settings = worker_settings or Settings()
         self.shards = Shards(names)
         self.directory, self.addresses, self.network = MemoryDirectory(), Addresses(), MemoryNetwork()
-        self.logs = {name: ShardLog() for name in names}
+        self.logs = {name: MemoryLog(name) for name in names}
         self.books: dict[str, Any] = {}
         self.workers: dict[str, LazyApp] = {}
         self._engine = engine
@@ -167,7 +161,7 @@ class MemoryCluster:
 
         If `silently` is True, the gateway does not learn the address yet.
         """
-        journal = FencedJournal(self.logs[shard])
+        journal = LogJournal(Connection(self.logs[shard]), patience=impatient())
         kind = MatchingEngine if self._engine else OrderManagement
         address = self._start(shard, kind(journal))
         if not silently:
@@ -180,7 +174,7 @@ class MemoryCluster:
 
     def _start(self, shard: str, books: OrderManagement | MatchingEngine) -> str:
         address = f"http://{shard}-{next(self._numbers)}:8080"
-        self.books[shard], self.workers[shard] = books, LazyApp(books)
+        self.books[shard], self.workers[shard] = books, LazyApp(books, self._worker_settings)
         self.network.add(address, self.workers[shard])
         return address
 
@@ -194,6 +188,5 @@ class MemoryCluster:
     def events(self) -> Iterator[tuple[str, Event]]:
         """Iterate over the stored events of all shards, each with the name of the shard."""
         for name, log in self.logs.items():
-            for batch in log.batches:
-                for event in batch:
-                    yield name, event
+            for event in LogJournal(Connection(log), read_only=True).read():
+                yield name, event

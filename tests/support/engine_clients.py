@@ -12,10 +12,12 @@ import httpx
 from oms import MatchingEngine
 from oms.api import Settings, create_app
 from oms.client import AsyncEngineClient, EngineClient, InProcess
+from oms.cluster.log.log_journal import LogJournal
 from oms.submission import OpenOrder
 from support.api_server import serving
 from support.clients import URL, BlockingClient, never_sleep
-from support.clusters import MemoryCluster
+from support.clusters import MemoryCluster, one_shard
+from support.replicated_log import Connection, MemoryLog, impatient
 
 EngineBackend: TypeAlias = MatchingEngine | EngineClient
 
@@ -60,10 +62,37 @@ def coroutines(engine: MatchingEngine) -> Generator[EngineBackend]:
 @contextmanager
 def gateway(engine: MatchingEngine) -> Generator[EngineBackend]:
     """A client of the gateway to a cluster with one shard."""
-    cluster = MemoryCluster(["main"], engine=True)
-    cluster.serve("main", engine)
+    with in_cluster(one_shard(engine)) as client:
+        yield client
+
+
+@contextmanager
+def gateway_coroutines(engine: MatchingEngine) -> Generator[EngineBackend]:
+    """An AsyncEngineClient of the gateway to a cluster with one shard."""
+    with coroutines_in_cluster(one_shard(engine)) as client:
+        yield client
+
+
+@contextmanager
+def in_cluster(cluster: MemoryCluster) -> Generator[EngineBackend]:
     with EngineClient(URL, transport=InProcess(cluster.gateway), sleep=never_sleep) as client:
         yield client
+
+
+@contextmanager
+def coroutines_in_cluster(cluster: MemoryCluster) -> Generator[EngineBackend]:
+    transport = httpx.ASGITransport(cluster.gateway, raise_app_exceptions=False)
+    with asyncio.Runner() as runner:
+        client = AsyncEngineClient(URL, transport=transport)
+        yield cast("EngineBackend", BlockingEngineClient(cast("Any", client), runner))
+        runner.run(client.aclose())
+
+
+def new_engine(backend: object) -> MatchingEngine:
+    """Return a new engine for a backend. In a cluster, its journal is a replicated log in memory."""
+    if str(backend).startswith("gateway"):
+        return MatchingEngine(LogJournal(Connection(MemoryLog()), patience=impatient()))
+    return MatchingEngine()
 
 
 ENGINE_BACKENDS: Mapping[str, Callable[[MatchingEngine], AbstractContextManager[EngineBackend]]] = {
@@ -72,7 +101,14 @@ ENGINE_BACKENDS: Mapping[str, Callable[[MatchingEngine], AbstractContextManager[
     "loopback": loopback,
     "coroutines": coroutines,
     "gateway": gateway,
+    "gateway, coroutines": gateway_coroutines,
 }
+
+THREE_ENGINES: Mapping[str, Callable[[MemoryCluster], AbstractContextManager[EngineBackend]]] = {
+    "three shards": in_cluster,
+    "three shards, coroutines": coroutines_in_cluster,
+}
+"""The clients of the gateway to a cluster with three shards, which are engines of their own."""
 
 _OF_CLIENT = {name for name in vars(EngineClient) if not name.startswith("__")} - {"state_hash"}
 

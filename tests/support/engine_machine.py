@@ -266,8 +266,17 @@ class EngineMachine(RuleBasedStateMachine):
             transaction.context.__exit__(None, None, None)
         if fails or not transaction.commits:
             assert self.engine.state_hash() == transaction.state_hash
-            self.naive.restore(transaction.state)
-            del self.expected[transaction.events :]
+            self._go_back_to(transaction)
+
+    def _go_back_to(self, transaction: OpenTransaction) -> None:
+        self.naive.restore(transaction.state)
+        del self.expected[transaction.events :]
+
+    def forget_open_transactions(self) -> None:
+        """Expect the state before the outermost open transaction, as after a crash."""
+        if self.opened:
+            self._go_back_to(self.opened[0])
+            self.opened.clear()
 
     def teardown(self) -> None:
         while self.opened:

@@ -47,17 +47,18 @@ class Interrupt(BaseException):
 def interrupted_at_line(
     line: int,
     call: Callable[[], object],
-    error: type[BaseException] = Interrupt,
+    error: type[BaseException] | Callable[[], Interrupt] = Interrupt,
     *expected: type[BaseException],
     files: Set[str] = INTERRUPTED_FILES,
 ) -> bool:
-    """Make a call, and raise `error` at its n-th line inside these files, where n is `line`.
+    """Make a call, and raise `error()` at its n-th line inside these files, where n is `line`.
 
     Return True if the call reached that line. Lines on which a `with` statement acquires or releases the lock
     do not count, because Python does not check for signals there. `expected` lists other errors that the call
     may raise because of the interrupt.
     """
     lines = 0
+    raised: type[BaseException] = error if isinstance(error, type) else Interrupt
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal lines
@@ -67,14 +68,14 @@ def interrupted_at_line(
             lines += 1
             if lines == line:
                 sys.settrace(None)
-                raise error
+                raise error()
         return trace
 
     before = sys.gettrace()
     sys.settrace(trace)
     try:
         call()
-    except (error, *expected):
+    except (raised, *expected):
         return True
     finally:
         sys.settrace(before)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from oms import Event, Instrument
 from oms.cluster import JetStreamJournal
-from oms.cluster.log_journal import LogJournal
+from oms.cluster.log.log_journal import LogJournal
 from oms.events import InstrumentKeeper, Journal
 from oms.journal import Archive, ReplyKeeper, SqliteJournal
 from support.nats_cluster import NatsCluster

@@ -177,9 +177,18 @@ class Machine(RuleBasedStateMachine):
         if fails or not transaction.commits:
             assert self.om.state_hash() == transaction.state_hash
             assert len(self.events) == event_count
-            self.reference.resting = list(transaction.resting)
-            self.reference.next_trade_id = transaction.next_trade_id
-            self.tally = transaction.tally
+            self._go_back_to(transaction)
+
+    def _go_back_to(self, transaction: OpenTransaction) -> None:
+        self.reference.resting = list(transaction.resting)
+        self.reference.next_trade_id = transaction.next_trade_id
+        self.tally = transaction.tally
+
+    def forget_open_transactions(self) -> None:
+        """Expect the state before the outermost open transaction, as after a crash."""
+        if self.opened:
+            self._go_back_to(self.opened[0])
+            self.opened.clear()
 
     def teardown(self) -> None:
         while self.opened:

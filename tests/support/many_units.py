@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from time import sleep
 
@@ -20,8 +21,10 @@ __all__ = [
     "end_every_worker",
     "end_the_first_worker",
     "end_this_process",
+    "end_while_sending",
     "interrupt_itself",
     "take_long",
+    "unreadable",
     "write_units",
 ]
 
@@ -71,6 +74,24 @@ def end_the_first_worker(mark: str, run: UnitReplay) -> list[tuple[int, int | No
     return costs_of_a_thousand(run)
 
 
+def end_while_sending(mark: str, run: UnitReplay) -> str:
+    """Return a long text. But the first worker that replays unit 1 is killed in the middle of sending it."""
+    if Path(run.unit.name).parent.name == "1":
+        try:
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            pass
+        else:
+            Connection._send = _send_a_part  # type: ignore[attr-defined]  # only in this process
+    return "x" * 100_000
+
+
+def _send_a_part(connection: Connection, content: bytes, **_: object) -> None:
+    sent = os.write(connection.fileno(), content[:10_000])
+    if sent < len(content):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def end_every_worker(run: UnitReplay) -> int:
     """Kill each worker that replays unit 1."""
     if Path(run.unit.name).parent.name == "1":
@@ -82,6 +103,22 @@ def end_this_process() -> int:
     """Kill this process. It takes no arguments, like `os.getpid`."""
     os.kill(os.getpid(), signal.SIGKILL)
     return 0
+
+
+class Unreadable:
+    """A result that can be sent, but that raises an error when it is read."""
+
+    def __init__(self, *values: int) -> None:
+        if not values:
+            raise ValueError("a result without values")
+
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[()]]:
+        return Unreadable, ()
+
+
+def unreadable(run: UnitReplay) -> Unreadable:
+    """Return a result that no other process can read."""
+    return Unreadable(len(run.symbols))
 
 
 def divide_by_zero(run: UnitReplay) -> float:

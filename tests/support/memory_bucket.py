@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from oms.cluster.bucket import ConflictError, Entry
-from oms.cluster.replicated_log import UnavailableError
+from oms.cluster.log.replicated_log import UnavailableError
+from oms.cluster.ownership.bucket import ConflictError, Entry
 
 __all__ = ["BucketConnection", "BucketFaults", "MemoryBucket"]
 
@@ -21,10 +21,11 @@ class BucketFaults(NamedTuple):
     late: float = 0.0
     unreadable: float = 0.0
     stale: float = 0.0
+    no_leader: float = 0.0  # the copies can be read, but the leader does not answer
 
 
 class MemoryBucket:
-    """The shared part of the bucket: its entries, the former states, and the requests on their way.
+    """The shared part of the bucket: its entries, the former states, and the requests in flight.
 
     A deleted entry has no value, but it keeps its revision, as in NATS. `put` with revision 0 then succeeds.
     """
@@ -57,6 +58,7 @@ class BucketConnection:
 
     def __init__(self, bucket: MemoryBucket, faults: BucketFaults | None = None, seed: int = 0) -> None:
         self.bucket = bucket
+        self.place = "bucket oms in memory"
         self.faults = faults or BucketFaults()
         self.is_closed = False
         self._rng = random.Random(seed)
@@ -70,6 +72,8 @@ class BucketConnection:
 
     def get(self, key: str) -> Entry | None:
         self._check_readable()
+        if self._happens(self.faults.no_leader):
+            raise UnavailableError("no leader")
         value, revision = self.bucket.values.get(key, (None, 0))
         return None if value is None else Entry(key, value, revision)
 

@@ -55,7 +55,7 @@ class NaiveService:
         return self.lists[tuple(orders)]
 
     def transact(self, verbs: Sequence[Json]) -> Json:
-        """Make all verbs, or raise FailedError and change nothing."""
+        """Execute all verbs, or raise FailedError and change nothing."""
         tried, results = deepcopy(self), []
         for index, verb in enumerate(verbs):
             try:

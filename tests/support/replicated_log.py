@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from oms.cluster.patience import Patience
-from oms.cluster.replicated_log import (
+from oms.cluster.log.replicated_log import (
     Message,
     RejectedError,
     UnavailableError,
     UnknownOutcomeError,
     WrongPositionError,
 )
+from oms.cluster.patience import Patience
 
-__all__ = ["ALL_FAULTS", "Connection", "Faults", "MemoryLog", "MemorySnapshots", "impatient"]
+__all__ = ["ALL_FAULTS", "Connection", "Faults", "MemoryLog", "MemorySnapshots", "Reads", "impatient"]
 
 
 class Request(NamedTuple):
@@ -150,6 +150,21 @@ class Connection:
             raise UnavailableError("no leader")
 
 
+class Reads(Connection):
+    """A connection that counts the messages that were read."""
+
+    count = 0
+
+    def read(self, after: int, limit: int) -> Sequence[Message]:
+        messages = super().read(after, limit)
+        self.count += len(messages)
+        return messages
+
+    def message_at(self, position: int) -> Message | None:
+        self.count += 1
+        return super().message_at(position)
+
+
 class Clock:
     """A clock that passes only while somebody pauses."""
 
@@ -187,8 +202,10 @@ class MemorySnapshots:
     def save(self, name: str, content: bytes) -> None:
         self._check()
         self.contents[name] = content
-        for old in sorted(self.contents)[:-2]:
-            del self.contents[old]
+
+    def delete(self, name: str) -> None:
+        self._check()
+        self.contents.pop(name, None)
 
     def _check(self) -> None:
         if not self.is_available:

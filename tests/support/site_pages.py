@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def build(folder: Path) -> str:
     """Build the site as CI does, and return its warnings and errors as text."""
+    import_module("matplotlib.font_manager")  # creates a cache once, and would log that among the warnings
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     options = ["-d", str(folder / "doctrees")]
     process = subprocess.run(

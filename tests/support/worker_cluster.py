@@ -8,14 +8,23 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-from oms.api.first_responses import FirstResponses, restore
-from oms.cluster.following_journal import FollowingJournal
-from oms.cluster.membership import Membership
-from oms.cluster.registry import Heartbeat
+from oms.api.first_responses import FirstResponses
+from oms.api.restoring import restore
+from oms.cluster.log.following_journal import FollowingJournal
+from oms.cluster.ownership.membership import Membership
+from oms.cluster.ownership.registry import Heartbeat
+from oms.cluster.ownership.shards import Shards
 from oms.cluster.worker.replica import Replica
 from oms.cluster.worker.worker import Worker
 from support.memory_bucket import BucketConnection, BucketFaults, MemoryBucket
-from support.replicated_log import Clock, Connection, Faults, MemoryLog, impatient
+from support.replicated_log import (
+    Clock,
+    Connection,
+    Faults,
+    MemoryLog,
+    MemorySnapshots,
+    impatient,
+)
 
 __all__ = ["AtOnce", "WorkerCluster"]
 
@@ -33,7 +42,7 @@ class AtOnce(Executor):
 
 
 def light_app(books: Any, _settings: object) -> Any:
-    """Return what a copy needs of an application. A real one takes long to create."""
+    """Return what a copy needs of an application. A real one takes a long time to create."""
     responses = FirstResponses()
     restore(books, responses)
     return SimpleNamespace(state=SimpleNamespace(responses=responses))
@@ -51,16 +60,19 @@ class WorkerCluster:
         bucket_faults: BucketFaults | None = None,
         create: Callable[[Any, Any], Any] = light_app,
         every: int = 100_000,
+        snapshot_every: int = 100_000,
     ) -> None:
-        self.names = names
+        self.names, self.shards = names, Shards(names)
         self.clock = Clock()
         self.bucket = MemoryBucket()
         self.logs = {name: MemoryLog(name) for name in names}
+        self.snapshots = {name: MemorySnapshots() for name in names}
         self.workers: dict[str, Worker] = {}
         self.buckets: dict[str, BucketConnection] = {}
         self.connections: list[Connection] = []
         self.faults, self.bucket_faults = faults, bucket_faults
         self._engine, self._create, self._every = engine, create, every
+        self._snapshot_every = snapshot_every
         self._numbers = count(1)
 
     def start(self, name: str, *, standby: bool = False) -> Worker:
@@ -71,14 +83,16 @@ class WorkerCluster:
         def open_replica(shard: str) -> Replica:
             connection = Connection(self.logs[shard], self.faults, next(self._numbers))
             self.connections.append(connection)
-            journal = FollowingJournal(connection, patience=impatient(100))
+            journal = FollowingJournal(connection, patience=impatient(100), snapshots=self.snapshots[shard])
             return Replica(
                 shard,
                 journal,
                 engine=self._engine,
+                shards=self.shards,
                 event_clock=None,
                 clock=self.clock,
                 every=self._every,
+                snapshot_every=self._snapshot_every,
                 create=self._create,
             )
 
@@ -99,6 +113,10 @@ class WorkerCluster:
     def kill(self, name: str) -> Worker:
         """Let a worker do nothing from now on, and return it."""
         return self.workers.pop(name)
+
+    def symbol(self, shard: str) -> str:
+        """Return a symbol of a shard."""
+        return next(text for text in map("S{}".format, count()) if self.shards.of(text) == shard)
 
     def owners(self, shard: str) -> list[str]:
         """Return the names of the workers that may answer for a shard now."""

@@ -1,4 +1,4 @@
-"""Workers as processes, on a cluster of real servers."""
+"""Workers and gateways as processes, on a cluster of real servers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def within(seconds: float, condition: Callable[[], Any]) -> Any:
 
 
 class Processes:
-    """Worker processes, each with its own log file in `folder`."""
+    """The processes of workers and gateways, each with its own log file in `folder`."""
 
     def __init__(self, nats: NatsCluster, folder: Path) -> None:
         self._nats, self._folder = nats, folder
@@ -42,17 +42,35 @@ class Processes:
         """Start a worker, and return its URL."""
         places = [word for url in self._nats.urls for word in ("--servers", url)]
         places += [word for url in self._nats.monitoring for word in ("--monitoring", url)]
-        command = [sys.executable, "-m", "oms", "cluster", "worker", *places]
-        command += ["--name", name, "--lease-seconds", "2", *options]
-        with (self._folder / f"{name}.log").open("a") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.processes[name] = process
-        self.all.append(process)
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        command = ["cluster", "worker", *places, "--name", name, "--lease-seconds", "2", *options]
+        line = self._start(name, command)
         assert line.startswith(f"worker {name} serves http://127.0.0.1:"), self.log(name)
         self.urls[name] = line.split()[-1]
         return self.urls[name]
+
+    def start_gateway(self, *options: str) -> str:
+        """Start the gateway, whose name is `gateway`, and return its URL."""
+        places = [word for url in self._nats.urls for word in ("--cluster", url)]
+        line = self._start("gateway", ["serve", "--port", "0", *places, *options])
+        assert "http://" in line, self.log("gateway")
+        self.urls["gateway"] = line.split()[-1]
+        return self.urls["gateway"]
+
+    def _start(self, name: str, command: list[str]) -> str:
+        """Start a process, and return the first line of its output."""
+        with (self._folder / f"{name}.log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "oms", *command], stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        self.processes[name] = process
+        self.all.append(process)
+        assert process.stdout is not None
+        return process.stdout.readline()
+
+    def kill(self, name: str) -> None:
+        """Kill a process, and wait until it has ended."""
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     def log(self, name: str) -> str:
         """Return the log of a worker."""
@@ -67,6 +85,14 @@ class Processes:
         response = httpx.get(f"{self.urls[name]}/shards/{shard}/ready", timeout=5)
         return response.status_code == 200 and "role" not in response.json()
 
+    def owner(self, shard: str, names: Sequence[str]) -> str | None:
+        """Return which of these workers serves a shard as its owner, or None."""
+        for name in names:
+            with suppress(httpx.TransportError):
+                if self.is_owner(name, shard):
+                    return name
+        return None
+
     def request(self, name: str, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request to a worker."""
         return httpx.request(method, f"{self.urls[name]}{path}", timeout=15, **options)
@@ -74,7 +100,7 @@ class Processes:
 
 @contextmanager
 def running_processes(nats: NatsCluster, folder: Path) -> Iterator[Processes]:
-    """Return a context manager that kills all workers at the end."""
+    """Return a context manager that kills all processes at the end."""
     processes = Processes(nats, folder)
     try:
         yield processes

@@ -5,10 +5,10 @@ to a retry could not be rebuilt after a restart. A note is written before the ch
 result either.
 
 The solution. The reduction is tried in a what-if first. Its result is a part of the note of an inner
-transaction, in which the reduction is then made.
+transaction, in which the reduction is then executed.
 
-The keys of each owner are separate. An owner can only change their own orders. For the order of another
-owner, the error is the same as for an order that does not exist.
+The keys of each owner are separate. An owner can only change their own orders. For another owner's order, the
+error is the same as for an order that does not exist.
 """
 
 from __future__ import annotations
@@ -20,14 +20,8 @@ from oms.api.engine.results import Canceled, Executed, Reduced, amounts_of
 from oms.api.first_responses import FirstResponses, to_note
 from oms.api.idempotency import Change, Once, digest_of
 from oms.api.problems import ProblemError
-from oms.api.request_models import (
-    DayEnd,
-    Expiration,
-    NewSubmission,
-    Reduction,
-    Replacement,
-    SelectionQuery,
-)
+from oms.api.query_models import SelectionQuery
+from oms.api.request_models import DayEnd, Expiration, NewSubmission, Reduction, Replacement
 from oms.engine_events import EngineEvent
 from oms.errors import OrderNotFoundError
 from oms.matching import MatchingEngine
@@ -37,7 +31,7 @@ __all__ = ["EngineChanges", "own_order", "own_selection"]
 
 
 def own_order(engine: MatchingEngine, order_id: OrderId, caller: str | None) -> OpenOrder:
-    """Return an open order. Raise OrderNotFoundError if it belongs to another owner than the caller."""
+    """Return an open order. Raise OrderNotFoundError if the caller is an owner, but not the order's owner."""
     order = engine.order(order_id)
     if caller not in (None, order.order.owner):
         raise OrderNotFoundError(order_id)
@@ -45,7 +39,11 @@ def own_order(engine: MatchingEngine, order_id: OrderId, caller: str | None) -> 
 
 
 def own_selection(owner: str | None, caller: str | None) -> str | None:
-    """Return the owner whose orders a request is about. Raise ProblemError if the caller is another owner."""
+    """Return the owner of the orders that a request selects or submits.
+
+    None means all owners, or a new order without an owner. Raise ProblemError if the caller is an owner, and
+    the request names another owner.
+    """
     if caller is not None and owner not in (None, caller):
         detail = f"owner must be left out or {caller!r}, which is the owner of the API key, not {owner!r}"
         raise ProblemError("forbidden", detail)
@@ -62,7 +60,7 @@ class EngineChanges:
         self.groups = self.once.groups
 
     def submit(self, body: NewSubmission, key: str | None, caller: str | None) -> Change:
-        """Submit an order of the caller, or of any owner for the operator."""
+        """Submit an order for the caller or, if the caller is the operator, for any owner."""
         order = body.submission()._replace(owner=own_selection(body.owner, caller))
         digest = digest_of("POST", "/submissions", body.explicit_fields())
         return self._execute(key, digest, caller, lambda: self._engine.submit(**order._asdict()))
@@ -101,7 +99,7 @@ class EngineChanges:
         return self.once(key, digest, None, make, caller)
 
     def cancel_all(self, selection: SelectionQuery, key: str | None, caller: str | None) -> Change:
-        """Cancel the selected orders of the caller, or of all owners for the operator."""
+        """Cancel the selected orders of the caller or, if the caller is the operator, of all owners."""
         symbol, side, owner = selection.symbol, selection.side, own_selection(selection.owner, caller)
         fields = {"symbol": symbol, "side": side, "owner": owner}
         digest = digest_of("DELETE", "/orders", {"selection": fields})

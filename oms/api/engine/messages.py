@@ -32,7 +32,7 @@ __all__ = [
 
 
 class MarketTrade(NamedTuple):
-    """A trade of a matching engine, with the number and the time of its event, and its fills."""
+    """A trade of a matching engine, with its event's sequence number and timestamp, and its fills."""
 
     sequence: int
     time: int | None
@@ -108,7 +108,7 @@ def trades_of(event: EngineEvent) -> Iterator[MarketTrade]:
 
 
 def trade_json(past: MarketTrade, viewer: str | None) -> dict[str, Any]:
-    """Return a trade as a JSON object, with the number and the time of its event."""
+    """Return a trade as a JSON object, with its event's sequence number and timestamp."""
     return {"sequence": past.sequence, "time": past.time, **_trade(past, viewer)}
 
 
@@ -153,7 +153,7 @@ def touched_orders(event: EngineEvent) -> dict[OrderId, Touched]:
 def message_of(
     event: EngineEvent, previous: int, symbol: str | None = None, viewer: str | None = None
 ) -> dict[str, Any]:
-    """Return the message about an event. `previous` is the number of the message before it.
+    """Return the message about an event. `previous` is the number of the previous message.
 
     An event that touches no order of the viewer has the type BookChanged, and contains only market data.
     """
@@ -183,7 +183,7 @@ def _of_symbol(objects: list[dict[str, Any]], symbol: str | None) -> list[dict[s
 
 
 def _level_changes(event: EngineEvent) -> list[dict[str, Any]]:
-    """Return how the visible amount at each price has changed. The side is that of the book's trades."""
+    """Return how the visible amount at each price has changed. A side is the side of the book's trades."""
     changes: dict[tuple[str, Side, int], int] = {}
     for _, symbol, side, price, change in event.rows():
         changes[symbol, side, price] = changes.get((symbol, side, price), 0) + change
@@ -195,7 +195,7 @@ def _level_changes(event: EngineEvent) -> list[dict[str, Any]]:
 
 
 def _order_fills(event: EngineEvent) -> Iterator[dict[str, Any]]:
-    """Yield the fills of the event from the view of each of the two orders. The side is that of the order."""
+    """Yield each fill of the event twice, once for each of its two orders, with the order's side."""
     for symbol, side, amount, price, taker, taker_owner, maker, maker_owner in event.fills():
         for order_id, owner, own_side, role in (
             (taker, taker_owner, side, "TAKER"),

@@ -1,4 +1,4 @@
-"""The index of a matching engine's open orders: by arrival number, also for each owner."""
+"""The index of a matching engine's open orders by arrival number, in total and by owner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def index_of_engine(engine: MatchingEngine) -> OrderIndex:
 
 
 def _indexed(entry: Entry) -> Indexed:
-    """Return an open order as the index knows it. The side is the submitter's."""
+    """Return an open order in the form used in the index. The side is the submitter's."""
     return Indexed(entry.arrival, entry.order.symbol, entry.order.side, entry.order.owner)
 
 

@@ -8,13 +8,13 @@ from typing import Annotated, Protocol, TypeAlias
 
 from fastapi import APIRouter, Query, Response
 
-from oms.api import openapi
 from oms.api.callers import CallersOwner
+from oms.api.engine import descriptions
 from oms.api.engine.messages import MarketTrade, message_of, trade_json, trades_of
 from oms.api.openapi import documented
 from oms.api.past import check_available, not_readable
+from oms.api.query_models import PastQuery
 from oms.api.recent import Latest
-from oms.api.request_models import PastQuery
 from oms.api.response_models import json_response
 from oms.engine_events import EngineEvent
 from oms.errors import JournalError
@@ -26,6 +26,8 @@ __all__ = ["EngineArchive", "EnginePast", "JournalArchive", "RecentTrades"]
 Events: TypeAlias = tuple[int, tuple[EngineEvent, ...], bool]
 Trades: TypeAlias = tuple[int, tuple[MarketTrade, ...], bool]
 """The first available number, a page of consecutive events or trades, and True if there are more."""
+
+_AT_ONCE = 100  # events; a replicated log needs several requests to find an event, and one to read on
 
 
 class EngineArchive(Protocol):
@@ -57,7 +59,8 @@ class JournalArchive:
         trades: dict[int, MarketTrade] = {}
         for placed in page.events:
             if placed.trade.trade_id not in trades:
-                found = self._journal.page_of_events(placed.sequence - 1, 1).events
+                size = min(_AT_ONCE, page.events[-1].sequence - placed.sequence + 1)
+                found = self._journal.page_of_events(placed.sequence - 1, size).events
                 for event in self._engine_events(found):
                     trades |= {trade.trade.trade_id: trade for trade in trades_of(event)}
         numbers = [placed.trade.trade_id for placed in page.events]
@@ -72,7 +75,7 @@ class JournalArchive:
 
 
 class RecentTrades:
-    """The latest events of an engine, and its latest trades. It subscribes to the engine, and is thread-safe.
+    """A thread-safe store of an engine's latest events and trades, which subscribes to the engine.
 
     The events contain at most `limit` elementary changes in total, and the trades at most `limit` fills.
     """
@@ -91,7 +94,7 @@ class RecentTrades:
                 self._trades.append(trade.trade.trade_id, trade, len(trade.fills))
 
     def continue_at(self, sequence: int, trade_id: int) -> None:
-        """Set the numbers of the next event and the next trade. Drop everything before a gap."""
+        """Set the next event's sequence number and the next trade's id. Drop everything before a gap."""
         with self._lock:
             self._events.continue_at(sequence)
             self._trades.continue_at(trade_id)
@@ -116,8 +119,8 @@ class EnginePast:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for path, endpoint, description in (
-            ("/events", self.events, openapi.PAGE_OF_ENGINE_EVENTS),
-            ("/trades", self.trades, openapi.PAGE_OF_ENGINE_TRADES),
+            ("/events", self.events, descriptions.PAGE_OF_ENGINE_EVENTS),
+            ("/trades", self.trades, descriptions.PAGE_OF_ENGINE_TRADES),
         ):
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 

@@ -18,9 +18,9 @@ __all__ = ["begin_count"]
 def begin_count(engine: MatchingEngine, order_id: OrderId) -> Callable[[], QueueAhead]:
     """Return a function that returns the same as `engine.queue_ahead(order_id)` at this moment.
 
-    Hold the lock when you call this function, and not when you call its result. Always call the result. If
-    many orders are at the same price, it reads them in slices, and raises MissedEventError if it misses an
-    event. Raises what `engine.queue_ahead` raises.
+    Hold the lock when you call this function, but not when you call the function that it returns. Always call
+    the returned function. If many orders are at the same price, the returned function reads them in slices,
+    and raises MissedEventError if it misses an event. Raises the same errors as `engine.queue_ahead`.
     """
     books = engine._books
     row = books.orders.get(books.register.arrivals.get(order_id, -1))

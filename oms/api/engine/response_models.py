@@ -1,6 +1,6 @@
 """The models that describe the JSON responses of a matching engine in the OpenAPI document.
 
-As for the other response models, the endpoints do not use them, and the tests check every kind of response
+Like the other response models, they are not used by the endpoints. The tests check every kind of response
 against its model.
 """
 
@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from oms.api.answer_models import BestPriceDecimals
 from oms.api.integers import Change, EngineOrderId, Integer
-from oms.api.response_models import STRICT, BestPriceDecimals, DecimalText, Time
+from oms.api.response_models import STRICT, DecimalText, Time
 from oms.engine_events import ENGINE_KINDS
 from oms.models import Side
 from oms.submission import CancelReason, PostOnly, TimeInForce
@@ -86,14 +87,14 @@ class OpenOrderResponse(_OpenOrder):
 
 
 class ChangedOpenOrder(_OpenOrder):
-    """The canceled order as it was before, or the reduced order, with the event's sequence and time."""
+    """The reduced order, or the order before its cancellation, with the event's sequence number and time."""
 
     sequence: Integer
     time: Time
 
 
 class CanceledOrders(BaseModel):
-    """The canceled orders as they were before, with the event's sequence number and time."""
+    """The orders as they were before their cancellation, with the event's sequence number and time."""
 
     model_config = STRICT
     sequence: Integer
@@ -191,13 +192,15 @@ class EngineTradesPage(BaseModel):
     """Past trades, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
 
     model_config = STRICT
-    first: Integer = Field(description="The id of the first available trade, or the next if none is.")
+    first: Integer = Field(
+        description="The id of the first available trade, or of the next one if none is available."
+    )
     trades: list[EngineTradeResponse]
     next: Integer | None
 
 
 class LevelChange(BaseModel):
-    """The change of the visible amount at one price. The side is that of the trades that fill this book."""
+    """The change of the visible amount at one price. `side` is the taker's side: BUY for the asks."""
 
     model_config = STRICT
     symbol: str
@@ -207,7 +210,7 @@ class LevelChange(BaseModel):
 
 
 class OrderFillResponse(BaseModel):
-    """A fill of one of your orders. The side is that of the order."""
+    """A fill of one of your orders. The side is the order's side."""
 
     model_config = STRICT
     order_id: EngineOrderId
@@ -239,7 +242,9 @@ class EngineEventsPage(BaseModel):
     """Past events, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
 
     model_config = STRICT
-    first: Integer = Field(description="The number of the first available event, or the next if none is.")
+    first: Integer = Field(
+        description="The `sequence` of the first available event, or of the next one if none is available."
+    )
     events: list[EngineEventResponse]
     next: Integer | None
 

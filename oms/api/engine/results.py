@@ -32,13 +32,13 @@ class Reduced(NamedTuple):
 
 
 class Canceled(NamedTuple):
-    """Canceled orders, as they were before."""
+    """Canceled orders, as they were before the cancellation."""
 
     orders: tuple[OpenOrder, ...]
 
 
 def amounts_of(order: OpenOrder) -> list[int | None]:
-    """Return what an OpenOrder contains besides its terms, for a note."""
+    """Return the fields of an OpenOrder except its terms, for a note."""
     return list(order[1:])
 
 
@@ -48,7 +48,7 @@ def reduced_order(event: OrderReduced, amounts: Sequence[int]) -> OpenOrder:
 
 
 def canceled_orders(event: OrdersCanceled) -> Iterator[OpenOrder]:
-    """Yield the canceled orders as they were before, in the order of their cancellation."""
+    """Yield the canceled orders, as they were before, in the order of their cancellation."""
     rows = {subject[0]: subject for kind, subject in event.changes if kind is OrderRemoved}
     for kind, subject in event.changes:
         if kind is EntryChanged:

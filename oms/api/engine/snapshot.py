@@ -28,7 +28,7 @@ Level = tuple[str, Side, int, int]
 
 
 class Arrivals(Protocol):
-    """Sorted arrival numbers, which include those of all orders that an EngineOrders reads."""
+    """Sorted arrival numbers, which include the numbers of all orders that an EngineOrders reads."""
 
     def after(self, number: int, owner: str | None) -> Iterable[int]:
         """Iterate over the larger numbers of an owner, or of all owners. The caller holds the lock."""

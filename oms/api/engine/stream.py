@@ -30,7 +30,7 @@ __all__ = ["EngineFeed", "EngineTape"]
 
 
 class EngineTape(LastTrades[MarketTrade]):
-    """The last trades. A tape subscribes to the engine."""
+    """A tape of the most recent trades, which subscribes to the engine's events."""
 
     def __call__(self, event: Event) -> None:
         """Record the trades of an event. O(m) for m elementary changes."""

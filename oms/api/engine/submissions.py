@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from oms.api import openapi
 from oms.api.callers import CallersOwner
 from oms.api.decimals import responding
+from oms.api.engine import descriptions
 from oms.api.engine.changes import EngineChanges, own_order, own_selection
 from oms.api.engine.messages import execution_json, order_json
 from oms.api.engine.queue_position import begin_count
@@ -18,19 +18,15 @@ from oms.api.followers import retried
 from oms.api.idempotency import Change
 from oms.api.openapi import documented
 from oms.api.order_index import OrderIndex
-from oms.api.request_models import (
-    DayEnd,
+from oms.api.query_models import (
     DecimalsQuery,
     EngineOrderId,
     EngineOrdersQuery,
-    Expiration,
     KeyHeader,
-    NewSubmission,
-    Reduction,
-    Replacement,
     SelectionQuery,
     SymbolQuery,
 )
+from oms.api.request_models import DayEnd, Expiration, NewSubmission, Reduction, Replacement
 from oms.api.response_models import json_response
 from oms.contract import REPLAYED_HEADER, id_as_json, id_as_path
 from oms.matching import MatchingEngine
@@ -73,17 +69,22 @@ class Submissions:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for method, path, endpoint, description in (
-            ("POST", "/submissions", self.submit, openapi.SUBMITTED),
-            ("GET", "/orders", responding(self._engine, self.open_orders), openapi.PAGE_OF_OPEN_ORDERS),
-            ("DELETE", "/orders", self.cancel_all, openapi.CANCELED_ORDERS),
-            ("GET", f"/orders/{_ID}", responding(self._engine, self.open_order), openapi.OPEN_ORDER),
-            ("PATCH", f"/orders/{_ID}", self.replace, openapi.REPLACED),
-            ("DELETE", f"/orders/{_ID}", self.cancel, openapi.CANCELED_ORDER),
-            ("POST", "/reductions", self.reduce, openapi.REDUCED_ORDER),
-            ("POST", "/expirations", self.expire, openapi.CANCELED_ORDERS),
-            ("POST", "/day-ends", self.end_day, openapi.CANCELED_ORDERS),
-            ("GET", f"/queue-ahead/{_ID}", responding(self._engine, self.queue_ahead), openapi.QUEUE_AHEAD),
-            ("GET", "/last-price", responding(self._engine, self.last_price), openapi.LAST_PRICE),
+            ("POST", "/submissions", self.submit, descriptions.SUBMITTED),
+            ("GET", "/orders", responding(self._engine, self.open_orders), descriptions.PAGE_OF_OPEN_ORDERS),
+            ("DELETE", "/orders", self.cancel_all, descriptions.CANCELED_ORDERS),
+            ("GET", f"/orders/{_ID}", responding(self._engine, self.open_order), descriptions.OPEN_ORDER),
+            ("PATCH", f"/orders/{_ID}", self.replace, descriptions.REPLACED),
+            ("DELETE", f"/orders/{_ID}", self.cancel, descriptions.CANCELED_ORDER),
+            ("POST", "/reductions", self.reduce, descriptions.REDUCED_ORDER),
+            ("POST", "/expirations", self.expire, descriptions.CANCELED_ORDERS),
+            ("POST", "/day-ends", self.end_day, descriptions.CANCELED_ORDERS),
+            (
+                "GET",
+                f"/queue-ahead/{_ID}",
+                responding(self._engine, self.queue_ahead),
+                descriptions.QUEUE_AHEAD,
+            ),
+            ("GET", "/last-price", responding(self._engine, self.last_price), descriptions.LAST_PRICE),
         ):
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
@@ -109,7 +110,7 @@ class Submissions:
         return _changed(self._changes.reduce(reduction, key, caller), caller)
 
     def cancel(self, order_id: _OrderId, caller: CallersOwner, key: KeyHeader = None) -> Response:
-        """Cancel an open order, and return it as it was before."""
+        """Cancel an open order, and return it as it was before the cancellation."""
         change = self._changes.cancel(order_id, key, caller)
         assert isinstance(change.subject, Canceled)
         (order,) = change.subject.orders
@@ -146,8 +147,7 @@ class Submissions:
         with self._engine.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._engine.last_sequence
             page = self._index.page(query.symbol, query.side, owner, query.after or 0, query.limit)
-            entries = self._engine._books.register.entries  # another dict after a rollback
-            # `order` can change the books (see `oms.api.followers`)
+            entries = self._engine._books.register.entries  # a different dict after a rollback
             orders = [self._engine._open_order(entries[arrival]) for arrival in page.numbers]
         shown = list(map(order_json, orders))
         return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}

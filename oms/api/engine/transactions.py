@@ -1,7 +1,7 @@
 """Transactions and what-ifs of a matching engine.
 
-A transaction can only touch the caller's own orders, as each of its verbs alone. A what-if is for the
-operator only: it would show an owner the hidden lots and the stop orders of all others at no cost.
+A transaction can change only the caller's own orders, like each of its verbs alone. Only the operator may use
+a what-if: it would show an owner the hidden lots and the stop orders of all other owners at no cost.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Response
 
-from oms.api import openapi
 from oms.api.batches import Tried, VerbNotes
 from oms.api.body_lists import checked_by, unchecked
 from oms.api.callers import CallersOwner, check_operator
+from oms.api.engine import descriptions
 from oms.api.engine.changes import own_order, own_selection
 from oms.api.engine.messages import execution_json, order_json
 from oms.api.engine.results import Canceled, Executed, Reduced
 from oms.api.first_responses import request_fields
 from oms.api.idempotency import Change, Once, digest_of
 from oms.api.openapi import documented
+from oms.api.query_models import KeyHeader
 from oms.api.question_models import EngineWhatIfBody
-from oms.api.request_models import KeyHeader
 from oms.api.route import accepting_lists
 from oms.api.subjects import Single
 from oms.api.transactions import transaction_response
@@ -58,8 +58,8 @@ class EngineTransactions:
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
         for path, endpoint, description in (
-            ("/transactions", self.make_transaction, openapi.ENGINE_TRANSACTION),
-            ("/what-if", self.ask_what_if, openapi.ENGINE_WHAT_IF),
+            ("/transactions", self.make_transaction, descriptions.ENGINE_TRANSACTION),
+            ("/what-if", self.ask_what_if, descriptions.ENGINE_WHAT_IF),
         ):
             router.add_api_route(path, endpoint, methods=["POST"], **documented(description, endpoint))
 
@@ -78,7 +78,7 @@ class EngineTransactions:
 
     @accepting_lists
     def ask_what_if(self, what_if: _WhatIf, caller: CallersOwner) -> Response:
-        """Answer questions as if the verbs had been made. Only the operator may do this. Nothing changes."""
+        """Answer questions as if changes had been made. Only the operator may do this. Nothing changes."""
         check_operator(caller)
         body: EngineWhatIfBody = _WHAT_IF(what_if)
         verbs = Verbs(self._engine, body.verbs, lambda: EngineVerbs(self._engine, None))
@@ -95,14 +95,14 @@ class EngineTransactions:
 
 
 class EngineVerbs:
-    """The function that makes one verb of a matching engine after another, on behalf of a caller."""
+    """A callable that executes one verb per call on a matching engine, on behalf of a caller."""
 
     def __init__(self, engine: MatchingEngine, caller: str | None) -> None:
         self._engine = engine
         self._caller = caller
 
     def __call__(self, verb: EngineVerb) -> Single:
-        """Make a verb, and return the subject of its response.
+        """Execute a verb, and return the subject of its response.
 
         Raise OmsError if the engine rejects the verb, and ProblemError if the caller may not do this.
         """

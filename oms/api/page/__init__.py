@@ -39,9 +39,10 @@ _PART = re.compile(r"<!-- part: (\w+) -->\n(.*?)(?=<!-- part:|\Z)", re.DOTALL)
 _PLACE = re.compile(r"{{(\w+)}}")
 
 
-def _document(kind: str) -> bytes:
+def _document(kind: str, *, of_shards: bool) -> bytes:
     """Return frame.html with the parts of one kind of page."""
     parts = dict(_PART.findall((_HERE / f"{kind}.html").read_text(encoding="utf-8")))
+    parts["body"] = "<body data-shards>" if of_shards else "<body>"
     frame = (_HERE / "frame.html").read_text(encoding="utf-8")
     return _PLACE.sub(lambda place: parts[place[1]].strip(), frame).encode()
 
@@ -49,16 +50,19 @@ def _document(kind: str) -> bytes:
 class Page:
     """The page's endpoints. They serve the files as they were when the process started.
 
-    `kind` says what the server serves: the books of an OrderManagement, or a MatchingEngine.
+    `kind` says what the server serves: the books of an OrderManagement, or a MatchingEngine. `of_shards` is
+    True if the server is the gateway of a cluster, in which trade ids belong to a shard.
     """
 
-    def __init__(self, kind: Literal["books", "engine"]) -> None:
+    def __init__(self, kind: Literal["books", "engine"], *, of_shards: bool = False) -> None:
         self._kind = kind
+        self._of_shards = of_shards
 
     def add_to(self, router: APIRouter) -> None:
         """Add the page and its files to a router."""
         files = {_path(file): (file.read_bytes(), _MEDIA_TYPES[file.suffix]) for file in _FILES}
-        for path, content in {"/": (_document(self._kind), "text/html"), **files}.items():
+        document = _document(self._kind, of_shards=self._of_shards)
+        for path, content in {"/": (document, "text/html"), **files}.items():
             router.add_api_route(path, _endpoint(*content), methods=["GET"], include_in_schema=False)
 
 

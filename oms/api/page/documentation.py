@@ -1,6 +1,6 @@
 """The OpenAPI document, and the `/docs` page, which shows it as HTML with a form to try each endpoint.
 
-Both texts are made once, in a worker thread, because each takes longer than most requests.
+Both texts are created once, in a worker thread, because each takes longer than most requests.
 
 The page loads no files from other servers. Its script sends a form's request only to this server.
 """

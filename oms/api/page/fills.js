@@ -2,7 +2,7 @@
 
 import { find, labeled, make, write } from "./elements.js";
 import { LongList, nameCell, sideName } from "./lists.js";
-import { get } from "./server.js";
+import { get, shardOf } from "./server.js";
 import { clockTime } from "./tape.js";
 import { labelsOf, unitsOf } from "./units.js";
 
@@ -59,15 +59,16 @@ export async function addOlderFills(book) {
   const first = book.firstTrade;
   if (first === null) return;
   const after = first > LONGEST_PAGE ? first - LONGEST_PAGE - 1n : 0n;
-  const { trades } = await tradesAfter(after);
+  const { trades } = await tradesAfter(after, book.symbol);
   book.addOlder(trades.filter(({ symbol, trade_id }) => symbol === book.symbol && trade_id < first));
 }
 
-async function tradesAfter(after) {
+async function tradesAfter(after, symbol) {
+  const query = { after, limit: LONGEST_PAGE, ...shardOf(symbol) };
   try {
-    return await get("trades", { after, limit: LONGEST_PAGE });
+    return await get("trades", query);
   } catch (error) {
     if (error.problem?.code !== "no_longer_available") throw error;
-    return get("trades", { after: error.problem.first - 1n, limit: LONGEST_PAGE });
+    return get("trades", { ...query, after: error.problem.first - 1n });
   }
 }

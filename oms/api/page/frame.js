@@ -67,7 +67,8 @@ export class Frame {
 
   // Starts again with an empty page, because another person may use it after a login.
   async #enter() {
-    this.#onSymbols([]);
+    this.#symbols = [];
+    find("no-symbols").hidden = true; // until the server says that there are none
     this.#choose(this.#chosen);
     const session = await showSignOut();
     this.#parts.entered?.(session);
@@ -143,6 +144,7 @@ export class Frame {
   #onSymbols(symbols) {
     this.#symbols = symbols;
     drawSymbols(symbols, this.#chosen);
+    find("no-symbols").hidden = find("symbols").childElementCount > 0;
     find("no-orders-at-all").hidden = this.#chosen !== null || symbols.length > 0;
     if (this.#chosen === null && symbols.length) {
       history.replaceState(null, "", hashOf(symbols[0]));

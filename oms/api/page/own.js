@@ -1,4 +1,4 @@
-// The orders that the user has added in this browser tab. The tab remembers their ids until it is closed, also after a
+// The orders that the user has added in this browser tab. The tab remembers their ids until it is closed, even after a
 // reload, or until the user signs out.
 
 import { find } from "./elements.js";

@@ -21,7 +21,7 @@ export class OwnerFilter {
     this.#select.value = ALL;
   }
 
-  // Lists the owners in a book. The chosen one stays, also without orders.
+  // Lists the owners in a book. The chosen owner stays, even without orders.
   draw(book) {
     const owners = book.owner === null ? [...book.orders.values(), ...book.fills].map(({ owner }) => owner) : [];
     const names = [...new Set([...owners, this.owner])].filter((owner) => owner !== null).sort();

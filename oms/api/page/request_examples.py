@@ -106,7 +106,7 @@ class Schemas:
 
 
 def hints_of(operation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the example of an operation's successful response. Outer fields go first."""
+    """Return the fields in the example of a successful response. Outer fields replace inner ones."""
     hints: dict[str, Any] = {}
     for status, response in sorted(operation["responses"].items()):
         content = response.get("content", {}).get(_JSON, {})

@@ -31,6 +31,11 @@ export async function get(path, query) {
   return send(address(path, query), {});
 }
 
+// Returns the parameters that choose the shard of a symbol, which the gateway of a cluster needs for a request about trades.
+export function shardOf(symbol) {
+  return "shards" in document.body.dataset ? { symbol } : {};
+}
+
 // Requests the instrument of a symbol.
 export async function loadInstrument(symbol) {
   const { instruments } = await get("instruments", { symbol });

@@ -29,7 +29,7 @@ export function drawSymbols(symbols, chosen) {
       requestAnimationFrame(() => reveal(link, find("symbols")));
     }
   });
-  find("no-symbols").hidden = shown.length > 0;
+  if (shown.length) find("no-symbols").hidden = true;
 }
 
 // Scrolls the list to a link. Unlike scrollIntoView, this does not change where the Tab key continues.

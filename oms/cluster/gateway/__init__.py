@@ -1,4 +1,4 @@
-"""The front of a cluster: an HTTP application that forwards each request to the shard that it concerns."""
+"""The gateway of a cluster: an HTTP application that forwards each request to the shard of its symbols."""
 
 from oms import extras
 

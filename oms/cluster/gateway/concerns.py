@@ -1,7 +1,7 @@
-"""The symbols and orders in a request's body: orders that it adds, and orders that must already exist.
+"""The symbols and orders that a request's body names: new orders, and orders that must already exist.
 
-The bodies are read with the models of the service, so the gateway rejects exactly the bodies that are
-invalid for a worker, with the same problem, and before any order id is claimed.
+The gateway parses the bodies with the models of the service. So it rejects exactly the bodies that a worker
+would reject as invalid, with the same error, and before any order id is claimed.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = ["BOOKS_READERS", "Concerns", "ENGINE_READERS", "Reader"]
 
 
 class Concerns(NamedTuple):
-    """The symbols and orders that a body names, in its order.
+    """The symbols and orders that a body names, in the order of the body.
 
-    `added` are the ids of new orders, and `orders` the ids of orders that must already exist. `everything`
-    names a part of the body that concerns all symbols, or is None.
+    `added` contains the ids of new orders, and `orders` the ids of orders that must already exist.
+    `everything` names a part of the body that concerns all symbols, or is None.
     """
 
     symbols: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ def _of_question(question: Question) -> Concerns:
 
 
 def _all_of(parts: Iterable[Concerns]) -> Concerns:
-    """Return everything that the parts concern. O(n) for n symbols and orders."""
+    """Return the symbols and orders of all parts together. O(n) for n symbols and orders."""
     symbols: dict[str, None] = {}
     added: list[OrderId] = []
     orders: list[OrderId] = []

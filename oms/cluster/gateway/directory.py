@@ -1,24 +1,25 @@
-"""The directory of order ids: which shard each id belongs to.
+"""The directory of order ids, which maps each order id to its shard.
 
-The problem: an order id is used only once in the whole cluster, and a request with only an order id must find
-its shard. No shard knows the ids of the others.
+The problem: an order id must be unique in the whole cluster, and the gateway must find the shard of a request
+that contains only an order id. No shard knows the order ids of the other shards.
 
-What does not work: asking all shards, because each request would then cost as much as all shards together,
-and would fail whenever one of them has no worker. Recording the id after the order was added does not work
-either: two shards could add orders with the same id at the same time, and a crash in between would lose the
-record.
+What does not work: sending the request to all shards. Each request would then cost as much as a request to
+every shard, and would fail whenever one of the shards has no worker. Recording the id after the order was
+added does not work either. Two shards could add orders with the same id at the same time, and a crash between
+the two steps would lose the record.
 
-The solution: before an order is forwarded, its id is claimed for the shard of its symbol. The first claim of
-an id wins. A claim is permanent, so a gateway may cache it, and it needs no cleanup.
+The solution: before the gateway forwards a new order, it claims the order's id. A claim is an entry in the
+directory that says that the id belongs to the shard of the order's symbol. The first claim of an id wins. A
+claim is permanent, so a gateway may cache it, and no cleanup is needed.
 
 Invariants:
 - A shard only stores orders whose ids are claimed for it, unless it is the only shard of the cluster.
 - An id never changes its shard, even if the shard then rejects the order.
 - Claiming an id again for the same shard succeeds, so a claim whose acknowledgement was lost can be repeated.
 
-A claim is never withdrawn. Before a withdrawal, another request with the same id could have found the claim,
-and would then rely on it. So if one id of a list is rejected, the other ids may stay claimed for the shard
-that they were sent to. They can still be used there.
+A claim is never withdrawn, because another request with the same id could already have found the claim, and
+would rely on it. So if one id of a list is rejected, the other ids may remain claimed for the shard of the
+list. They can still be used in this shard.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
-from oms.cluster.replicated_log import UnavailableError
+from oms.cluster.log.replicated_log import UnavailableError
 from oms.contract import id_as_json
 from oms.submission import OrderId
 
@@ -40,7 +41,7 @@ _CACHED = 200_000  # ids
 
 
 class ClaimedError(Exception):
-    """An id that is claimed for another shard. `order_id` and `shard` name both."""
+    """The id `order_id` is already claimed for another shard, `shard`."""
 
     def __init__(self, order_id: OrderId, shard: str) -> None:
         super().__init__(order_id, shard)
@@ -52,14 +53,14 @@ class ClaimedError(Exception):
 
 
 class Directory(Protocol):
-    """The claimed ids. An int and a str are different ids, also if they look the same."""
+    """The claimed ids. An int and a str are different ids, even if they look the same."""
 
     async def claim(self, order_ids: Sequence[OrderId], shard: str) -> None:
-        """Claim ids for a shard. Ids that are already claimed for it stay so.
+        """Claim ids for a shard. Ids that are already claimed for this shard stay claimed.
 
-        Raises ClaimedError for the first id that belongs to another shard. If the directory already knew this
-        at the beginning of the call, no other id was claimed. Raises UnavailableError if the directory does
-        not respond; then some of the ids may be claimed.
+        Raises ClaimedError for the first id that belongs to another shard. If the directory contained this
+        claim before the call, the call claims no other id. Raises UnavailableError if the directory does not
+        respond. In this case, some of the ids may be claimed.
         """
         ...
 
@@ -69,7 +70,7 @@ class Directory(Protocol):
 
 
 class CachedDirectory:
-    """A directory that remembers claims. They are permanent, so they cannot be stale."""
+    """A directory that caches claims. Claims are permanent, so a cached claim cannot be stale."""
 
     def __init__(self, directory: Directory, size: int = _CACHED) -> None:
         self._directory = directory

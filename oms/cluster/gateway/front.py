@@ -1,8 +1,8 @@
-"""The endpoints of a gateway: each finds the shards of a request, and forwards the request to them.
+"""The endpoints of a gateway: each of them forwards a request to the right shards.
 
-Each shard is a whole service of its own: it validates requests, makes changes, and has its own sequence
-numbers and trade ids. The gateway only decides which shard a request concerns. A cluster of one shard needs
-no decision, so the gateway forwards each request without looking for symbols and order ids in it.
+Each shard is a separate service: it validates requests, makes changes, and has its own sequence numbers and
+trade ids. The gateway decides only which shard a request concerns. A cluster of one shard needs no decision,
+so its gateway forwards each request without looking for symbols and order ids in the request.
 """
 
 from __future__ import annotations
@@ -15,43 +15,61 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 
 from oms.api.problems import ProblemError, problem_response
-from oms.api.request_models import EngineOrdersQuery, OrdersQuery
+from oms.api.query_models import EngineOrdersQuery, OrdersQuery
 from oms.api.response_models import json_response
 from oms.api.route import check_query
 from oms.api.settings import Settings
-from oms.cluster.gateway.choice import CHOOSER, chosen_shard, shard_of_symbol
+from oms.cluster.gateway.choice import CHOOSER, chosen_shard, names_shard, shard_of_symbol
 from oms.cluster.gateway.concerns import BOOKS_READERS, ENGINE_READERS
+from oms.cluster.gateway.credentials import Credentials
+from oms.cluster.gateway.gateway_metrics import GatewayMetrics
 from oms.cluster.gateway.incoming import Incoming
 from oms.cluster.gateway.merged import Merged, NotMergedError
 from oms.cluster.gateway.placement import Placement
 from oms.cluster.gateway.problems import shard_unavailable
 from oms.cluster.gateway.readiness import Readiness
 from oms.cluster.gateway.routes import Rule
-from oms.cluster.gateway.workers import NoResponseError, Outgoing, Reply, Workers
-from oms.cluster.shards import Shards
-from oms.contract import REPLAYED_HEADER, SHARD_HEADER, id_from_path
+from oms.cluster.gateway.workers import NoResponseError, Reply, Workers
+from oms.cluster.ownership.shards import Shards
+from oms.contract import MOST_DIGITS, REPLAYED_HEADER, SHARD_HEADER, id_from_path
 from oms.submission import OrderId
 
 __all__ = ["Front"]
 
-_NAMING_A_SHARD = {Rule.SHARD, Rule.SHARD_OR_SYMBOL, Rule.SHARD_OR_ANY_SYMBOL, Rule.BODY_OR_SHARD}
-_OWN_HEADERS = {b"date"}  # the server adds its own
+_NAMING_A_SHARD = {
+    Rule.SHARD,
+    Rule.SHARD_OR_SYMBOL,
+    Rule.SHARD_OR_ANY_SYMBOL,
+    Rule.BODY_OR_SHARD,
+    Rule.METRICS,
+}
+_SHARD = SHARD_HEADER.lower().encode()
+_OWN_HEADERS = {b"date", _SHARD}  # the server and the gateway add their own
 _REPLAYED = REPLAYED_HEADER.lower().encode()
 
 
 class Front:
-    """The functions that respond to requests, by rule."""
+    """The functions that respond to requests, one for each rule (see routes.py)."""
 
     def __init__(
-        self, shards: Shards, placement: Placement, workers: Workers, settings: Settings, *, engine: bool
+        self,
+        shards: Shards,
+        placement: Placement,
+        workers: Workers,
+        settings: Settings,
+        credentials: Credentials,
+        metrics: GatewayMetrics,
+        *,
+        engine: bool,
     ) -> None:
         self._shards = shards
         self._placement = placement
         self._workers = workers
         self._settings = settings
+        self._credentials = credentials
+        self._metrics = metrics
         self._engine = engine
-        self._merged = Merged(shards, workers, engine=engine)
-        self._readiness = Readiness(shards, workers)
+        self._readiness = Readiness(shards, workers, credentials)
         self._readers = ENGINE_READERS if engine else BOOKS_READERS
         self._rules: Final[Mapping[Rule, Callable[[Incoming], Awaitable[Response]]]] = {
             Rule.SYMBOL: self._by_symbol,
@@ -61,7 +79,7 @@ class Front:
             Rule.SHARD: partial(self._chosen, by_symbol=False),
             Rule.SHARD_OR_SYMBOL: self._chosen,
             Rule.SHARD_OR_ANY_SYMBOL: partial(self._chosen, drops_symbol=True),
-            Rule.ANY: self._any,
+            Rule.METRICS: self._shard_or_own_metrics,
             Rule.ORDERS: self._orders,
             Rule.SYMBOLS: self._symbols,
             Rule.INSTRUMENTS: self._instruments,
@@ -69,16 +87,14 @@ class Front:
         }
 
     def endpoint(self, rule: Rule) -> Callable[[Request], Awaitable[Response]]:
-        """Return the function that responds to the requests with a rule."""
-        if rule is Rule.HEALTH:
-            return self._health
+        """Return the handler of requests that match this rule."""
         if rule is Rule.READY:
             return self._readiness.ready
         needs_no_decision = len(self._shards) == 1 and rule not in _NAMING_A_SHARD
         respond = self._any if needs_no_decision else self._rules[rule]
 
         async def endpoint(request: Request) -> Response:
-            incoming = Incoming(request, self._settings)
+            incoming = Incoming(request, self._settings, self._credentials)
             try:
                 return await respond(incoming)
             except ProblemError as error:
@@ -91,8 +107,8 @@ class Front:
 
         return endpoint
 
-    async def _health(self, request: Request) -> Response:
-        """Return 200 if the gateway is alive, whatever the workers do."""
+    async def health(self, request: Request) -> Response:
+        """Return 200 if the gateway is alive, even without workers."""
         del request
         return json_response({"alive": True})
 
@@ -129,10 +145,16 @@ class Front:
         shard = chosen_shard(self._shards, method, path, query, by_symbol=by_symbol)
         return await self._forward(shard, incoming, CHOOSER, *(["symbol"] if drops_symbol else []))
 
+    async def _shard_or_own_metrics(self, incoming: Incoming) -> Response:
+        if names_shard(incoming.query):
+            return await self._chosen(incoming, drops_symbol=True)
+        check_query(incoming.query, {})
+        return self._metrics.metrics(incoming.request)
+
     async def _forward(self, shard: str | None, incoming: Incoming, *dropped: str) -> Response:
         """Forward a request to a shard, by default to any shard that has a worker.
 
-        `dropped` are the query parameters that the worker does not know.
+        `dropped` contains the names of query parameters that are only for the gateway.
         """
         if shard is None:
             with_worker = (name for name in self._shards.names if self._workers.address(name) is not None)
@@ -140,7 +162,8 @@ class Front:
         # The order ids of new orders identify the request, so it needs no idempotency key.
         needs_key = self._engine or (incoming.method, incoming.path) != ("POST", "/orders")
         outgoing = await incoming.outgoing(*dropped, adds_key=needs_key)
-        return _response(await self._workers.send(shard, outgoing), incoming)
+        send = self._workers.read if incoming.may_be_late else self._workers.send
+        return _response(await send(shard, outgoing), incoming)
 
     # ------------------------------------------------------------------ all shards
 
@@ -148,11 +171,15 @@ class Front:
         query = self._page_query(incoming)
         if query is None or query.symbol is not None:
             return await self._by_symbol(incoming)
-        request = await _as_get(incoming)
-        return json_response(await self._merged.orders(request, query.after, query.limit))
+        request = await incoming.outgoing()
+        merged = self._merged()
+        return _merged_response(merged, await merged.orders(request, query.after, query.limit))
+
+    def _merged(self) -> Merged:
+        return Merged(self._shards, self._workers, engine=self._engine)
 
     def _page_query(self, incoming: Incoming) -> OrdersQuery | EngineOrdersQuery | None:
-        """Return the query, or None if it is invalid. A worker then rejects it."""
+        """Parse the query. Return None if it is invalid; a worker then rejects the request."""
         kind = EngineOrdersQuery if self._engine else OrdersQuery
         try:
             check_query(incoming.query, dict.fromkeys(kind.model_fields, False))
@@ -161,25 +188,27 @@ class Front:
             return None
 
     async def _symbols(self, incoming: Incoming) -> Response:
-        return json_response(await self._merged.symbols(await _as_get(incoming)))
+        merged = self._merged()
+        return _merged_response(merged, await merged.symbols(await incoming.outgoing()))
 
     async def _instruments(self, incoming: Incoming) -> Response:
         if incoming.query:
             return await self._by_symbol(incoming)
-        return json_response(await self._merged.instruments(await _as_get(incoming)))
+        merged = self._merged()
+        return _merged_response(merged, await merged.instruments(await incoming.outgoing()))
 
     async def _count(self, incoming: Incoming) -> Response:
-        return json_response(await self._merged.count(await _as_get(incoming)))
+        merged = self._merged()
+        return _merged_response(merged, await merged.count(await incoming.outgoing()))
 
 
-async def _as_get(incoming: Incoming) -> Outgoing:
-    """Return the request as a GET request, because a merged response to HEAD needs the bodies."""
-    return (await incoming.outgoing())._replace(method="GET")
+def _merged_response(merged: Merged, content: Mapping[str, object]) -> Response:
+    return json_response(content, headers=merged.headers)
 
 
 def _book_id(text: str) -> OrderId | None:
-    """Return the order id in a path, or None if it is not one. A worker then rejects it."""
-    is_id = text.isascii() and text.isdecimal() and len(text) < 20
+    """Parse the order id in a path. Return None if it is invalid; a worker then rejects the request."""
+    is_id = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
     return int(text) if is_id else None
 
 
@@ -189,7 +218,7 @@ def _response(reply: Reply, incoming: Incoming) -> Response:
     for name, value in reply.headers:
         if name not in _OWN_HEADERS and not (name == _REPLAYED and not incoming.has_own_key):
             headers.append((name, incoming.root_path.encode() + value if name == b"location" else value))
-    headers.append((SHARD_HEADER.lower().encode(), reply.shard.encode()))
+    headers.append((_SHARD, reply.shard.encode()))
     response = Response(reply.body, reply.status)
     response.raw_headers = headers  # exactly these; a response to HEAD keeps its Content-Length
     return response

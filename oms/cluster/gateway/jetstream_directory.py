@@ -1,15 +1,15 @@
-"""The directory of order ids in buckets of NATS JetStream. See `oms.cluster.gateway.directory`.
+"""The directory of order ids in NATS JetStream buckets. See `oms.cluster.gateway.directory`.
 
-Each id is the key of an entry, and its value is the name of the shard. The servers create an entry only if
-there is none, so the first claim of an id wins, whichever gateway it comes from. Entries cannot be changed or
-deleted.
+Each order id is the key of an entry whose value is the name of the id's shard. The servers create an entry
+only if the key does not exist yet, so the first claim of an id wins, whichever gateway sends it. Entries
+cannot be changed or deleted.
 
-There is one bucket for each shard, and the hash of an id chooses its bucket. So the number of claims that the
-cluster accepts grows with the number of shards. A list of ids is claimed with many requests at the same time.
+There is one bucket for each shard, and the hash of an id chooses the bucket of its entry. So the throughput
+of claims grows with the number of shards. The ids of a list are claimed with concurrent requests.
 
-The leader of a bucket knows all entries. The other servers may not know the latest ones, but an entry that a
-server has is always right. So several ids are first looked up on any server, and only those that it does
-not know on the leader.
+The leader of a bucket has all entries. Another server may lack the latest entries, but entries never change,
+so each entry that it has is valid. So several ids are first looked up on any server. Only the ids that this
+server does not have are then looked up on the leader.
 """
 
 from __future__ import annotations
@@ -18,17 +18,23 @@ import asyncio
 import base64
 import binascii
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from oms.cluster.gateway.directory import ClaimedError, id_key
-from oms.cluster.jetstream_connection import FAILURES, ApiError, JetStreamConnection, text_of
+from oms.cluster.jetstream.jetstream_connection import (
+    FAILURES,
+    ApiError,
+    JetStreamConnection,
+    text_of,
+)
+from oms.cluster.jetstream.unsafe import marked_place
+from oms.cluster.jetstream.urls import without_passwords
+from oms.cluster.log.replicated_log import UnavailableError
+from oms.cluster.ownership.shards import Shards
 from oms.cluster.patience import Patience
-from oms.cluster.replicated_log import UnavailableError
-from oms.cluster.shards import Shards
 from oms.errors import JournalError
 from oms.submission import OrderId
 
@@ -36,15 +42,13 @@ __all__ = ["JetStreamDirectory"]
 
 T = TypeVar("T")
 
-_WRONG_LAST_SEQUENCE = {10071, 10164}  # the error codes of the server
-_NOT_FOUND, _STREAM_NOT_FOUND = {10037}, 10059
 _IN_FLIGHT = 256  # requests
 _AT_ONCE = 500  # keys in one request; the servers return at most 1,024 entries
 _PAUSE = 0.1  # seconds
 
 
 class JetStreamDirectory(JetStreamConnection):
-    """The directory in the cluster at `servers`. Its buckets are created if they do not exist.
+    """The directory in the cluster at `servers`. Missing buckets are created.
 
     `replicas` is the number of machines that store each entry. A claim is repeated for at most
     `patience_seconds` seconds. JetStreamConnection describes the other arguments.
@@ -58,6 +62,7 @@ class JetStreamDirectory(JetStreamConnection):
         shards: Shards,
         *,
         replicas: int = 3,
+        unsafe: bool = False,
         options: Mapping[str, Any] | None = None,
         request_seconds: float = 1.0,
         open_seconds: float = 30.0,
@@ -66,11 +71,11 @@ class JetStreamDirectory(JetStreamConnection):
         self._shards = shards
         self._patience = patience_seconds
         self._places = asyncio.Semaphore(_IN_FLIGHT)
-        place = f"directory at {', '.join(re.sub('//[^/]*@', '//', url) for url in servers)}"
+        place = f"directory at {without_passwords(servers)}"
         super().__init__(
             servers,
             "oms directory",
-            place,
+            marked_place(place, unsafe=unsafe),
             options=options,
             request_seconds=request_seconds,
             open_seconds=open_seconds,
@@ -93,7 +98,7 @@ class JetStreamDirectory(JetStreamConnection):
                 problem = error
             except ApiError as error:
                 problem = error
-                if error.code == _STREAM_NOT_FOUND:
+                if error.has_no_stream:
                     try:
                         self.request(f"$JS.API.STREAM.CREATE.{stream}", _config(shard, replicas))
                     except (ApiError, UnavailableError) as failure:
@@ -115,7 +120,7 @@ class JetStreamDirectory(JetStreamConnection):
         return await self._in_loop(partial(self._find, list(dict.fromkeys(order_ids))))
 
     async def _in_loop(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a function in the loop of the connection, while the loop of the caller continues."""
+        """Run a function in the event loop of the connection. Await its result in the caller's loop."""
         try:
             return await asyncio.shield(asyncio.wrap_future(self._loop.start(function)))
         except FAILURES as error:
@@ -137,7 +142,7 @@ class JetStreamDirectory(JetStreamConnection):
     # ------------------------------------------------------------------ requests
 
     async def _create(self, order_id: OrderId, shard: str) -> str:
-        """Create an entry, and return the shard in the entry that exists then."""
+        """Create an entry if there is none, and return the shard in the entry."""
         stream, subject = self._place(order_id)
         headers = {"Nats-Expected-Stream": stream, "Nats-Expected-Last-Subject-Sequence": "0"}
 
@@ -145,7 +150,7 @@ class JetStreamDirectory(JetStreamConnection):
             try:
                 await self._answer(subject, shard.encode(), headers)
             except ApiError as error:
-                owner = await self._owner(order_id) if error.code in _WRONG_LAST_SEQUENCE else None
+                owner = await self._owner(order_id) if error.is_conflict else None
                 if owner is None:
                     raise
                 return owner
@@ -154,21 +159,21 @@ class JetStreamDirectory(JetStreamConnection):
         return await self._repeated(attempt)
 
     async def _owner(self, order_id: OrderId) -> str | None:
-        """Return the shard in an entry, as the leader of the bucket has it, or None if there is no entry."""
+        """Return the shard in the leader's version of an entry, or None if there is no entry."""
         stream, subject = self._place(order_id)
         request = json.dumps({"last_by_subj": subject}).encode()
         try:
             answer = await self._answer(f"$JS.API.STREAM.MSG.GET.{stream}", request)
             return base64.b64decode(answer["message"]["data"]).decode()
         except ApiError as error:
-            if error.code in _NOT_FOUND:
+            if error.has_no_message:
                 return None
             raise
         except (LookupError, TypeError, binascii.Error) as error:
             raise OSError(f"the response is not valid: {error}") from error
 
     async def _stored(self, order_ids: Sequence[OrderId]) -> dict[OrderId, str]:
-        """Return the entries that some server has. The latest entries may be missing."""
+        """Return the shards of the ids that any one server finds. The latest claims may be missing."""
         by_stream: defaultdict[str, dict[str, OrderId]] = defaultdict(dict)
         for order_id in order_ids:
             stream, subject = self._place(order_id)
@@ -184,7 +189,7 @@ class JetStreamDirectory(JetStreamConnection):
         return found
 
     async def _repeated(self, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Repeat an attempt until it succeeds. Raises UnavailableError when the time is over."""
+        """Repeat an attempt until it succeeds. Raises UnavailableError when the time limit ends."""
         now = asyncio.get_running_loop().time
         end = now() + self._patience
         while True:

@@ -1,4 +1,4 @@
-"""The workers of a cluster: the address at which each shard is served at present."""
+"""The addresses of the workers of a cluster, by shard."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ class Members(Protocol):
         ...
 
     async def changed(self, shard: str, address: str | None) -> None:
-        """Return as soon as the shard's address is another than `address`."""
+        """Return as soon as the shard's address differs from `address`."""
+        ...
+
+    def standby(self, shard: str) -> str | None:
+        """Return the URL of a standby of the shard, or None if it has none."""
         ...
 
 
 class Addresses:
-    """The addresses of the workers, for a source that reports each change. It is thread-safe.
+    """The addresses of the workers. Call `set` or `set_standby` for each change. This class is thread-safe.
 
     >>> addresses = Addresses()
     >>> addresses.set("a", "http://127.0.0.1:8081")
@@ -34,6 +38,7 @@ class Addresses:
     def __init__(self) -> None:
         self._lock = Lock()
         self._addresses: dict[str, str] = {}
+        self._standbys: dict[str, str] = {}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     def set(self, shard: str, address: str | None) -> None:
@@ -53,8 +58,20 @@ class Addresses:
         """Return the URL of the worker that serves the shard, or None if no worker does. O(1)."""
         return self._addresses.get(shard)
 
+    def set_standby(self, shard: str, address: str | None) -> None:
+        """Set the address of a standby of the shard, or None if it has none. O(1)."""
+        with self._lock:
+            if address is None:
+                self._standbys.pop(shard, None)
+            else:
+                self._standbys[shard] = address
+
+    def standby(self, shard: str) -> str | None:
+        """Return the URL of a standby of the shard, or None if it has none. O(1)."""
+        return self._standbys.get(shard)
+
     async def changed(self, shard: str, address: str | None) -> None:
-        """Return as soon as the shard's address is another than `address`."""
+        """Return as soon as the shard's address differs from `address`."""
         while True:
             with self._lock:
                 if self._addresses.get(shard) != address:

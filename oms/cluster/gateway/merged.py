@@ -1,4 +1,4 @@
-"""Reads of all shards at once."""
+"""Responses that are merged from the responses of all shards."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from oms.cluster.gateway.lag import worst_lag
 from oms.cluster.gateway.pages import Chunk, page_of_arrivals, page_of_ids
 from oms.cluster.gateway.workers import Outgoing, Reply, Workers
-from oms.cluster.shards import Shards
+from oms.cluster.ownership.shards import Shards
 
 __all__ = ["Merged", "NotMergedError"]
 
@@ -17,7 +18,7 @@ Json = dict[str, Any]
 
 
 class NotMergedError(Exception):
-    """A response of one shard that is not 200, such as 401. It is the response to the whole request."""
+    """A shard's response that is not 200, such as 401. It becomes the response to the whole request."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply)
@@ -25,20 +26,29 @@ class NotMergedError(Exception):
 
 
 class Merged:
-    """The merged responses of all shards. The methods raise NotMergedError and NoResponseError."""
+    """The response to one request, merged from the responses of all shards.
+
+    The methods raise NotMergedError and NoResponseError.
+    """
 
     def __init__(self, shards: Shards, workers: Workers, *, engine: bool) -> None:
         self._shards = shards
         self._workers = workers
         self._engine = engine
+        self._replies: list[Reply] = []
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that say how far the response lags, if standbys have responded."""
+        return worst_lag(self._replies)
 
     async def symbols(self, request: Outgoing) -> Json:
-        """Return the sorted symbols that have resting orders in any shard. O(n) for n symbols."""
+        """Return the sorted symbols that have resting orders in any shard. O(n log n) for n symbols."""
         pages = await self._read_all(request)
         return {"symbols": sorted({symbol for page in pages.values() for symbol in page["symbols"]})}
 
     async def instruments(self, request: Outgoing) -> Json:
-        """Return the instruments, sorted by symbol. Each comes from its symbol's shard. O(n)."""
+        """Return the instruments, sorted by symbol, each from the shard of its symbol. O(n log n)."""
         pages = await self._read_all(request)
         instruments = [
             instrument
@@ -75,9 +85,10 @@ class Merged:
         return await self._read(dict.fromkeys(self._shards.names, request))
 
     async def _read(self, requests: Mapping[str, Outgoing]) -> Mapping[str, Json]:
-        """Send a request to each shard at the same time, and return the JSON objects by shard."""
-        calls = [self._workers.send(name, request) for name, request in requests.items()]
+        """Send requests to all shards concurrently, and return the JSON objects by shard."""
+        calls = [self._workers.read(name, request) for name, request in requests.items()]
         replies = await asyncio.gather(*calls)
+        self._replies += replies
         for reply in replies:
             if reply.status != 200:
                 raise NotMergedError(reply)

@@ -1,27 +1,27 @@
 """Pages of the orders of all shards.
 
 The problem: a page contains at most `limit` orders. If every shard returned a page of this length, n shards
-would return n times as many orders as the page needs. The cursor must also stay right while the shards
+would return n times as many orders as the page needs. The cursor must also stay valid while the shards
 change, and gateways keep no state between two pages.
 
-What does not work: one nth of the page from each shard. The next orders in order of id may all be in one
-shard.
+What does not work: requesting one nth of the page from each of n shards, because all orders of the page may
+be in one shard.
 
-The solution for an OrderManagement: the gateway merges the shards' pages in order of id. Each shard first
-returns a chunk of about one nth of the page. A chunk is incomplete if its shard has orders after it. The
-bound is the lowest of the last ids of the incomplete chunks. Orders up to the bound are certain, because all
-orders in later chunks have larger ids. While too few orders are certain, the shard whose chunk ends at the
-bound returns its next chunk. So the shards return at most 2 * limit + n orders together. The cursor is
-an order id, as in a single service.
+The solution for an OrderManagement: the gateway merges chunks of the shards' orders by order id. Each shard
+first returns a chunk of about one nth of the page. A chunk is incomplete if its shard has more orders after
+the chunk. The bound is the smallest last id of an incomplete chunk. All orders with ids up to the bound are
+known, because later chunks contain only larger ids. While the page needs more orders than are known, the
+gateway reads the next chunk from the shard whose chunk ends at the bound. So all shards together return at
+most 2 * limit + n orders. The cursor is an order id, as in a single service.
 
-Arrival numbers of different engines cannot be compared. So the pages of a cluster of engines contain the
-orders of one shard after the other, in order of arrival in each. The cursor is `index * 2**63 + arrival` of
-the last order, where `index` is the place of its shard among the sorted names. So it increases from page to
-page.
+The solution for matching engines: arrival numbers of different engines cannot be compared. So the pages
+contain all orders of the first shard, then those of the second shard, and so on. The orders of each shard are
+in order of arrival. The cursor is `index * 2**63 + arrival` of the last order, where `index` is the index of
+the order's shard in the sorted list of names. So the cursor increases from page to page.
 
 Invariants:
-- Each shard is read at one sequence number per page. If it changes between two chunks, the page is read
-  again, with one chunk of `limit` orders from each shard.
+- All chunks of a shard in a page have the same sequence number. If a shard changes between two chunks, the
+  page is read again, with one chunk of `limit` orders from each shard.
 - `sequence` is the sum of the shards' sequence numbers. It increases with each change of any shard, so a
   reader can tell that something has changed between two pages.
 """
@@ -35,7 +35,7 @@ __all__ = ["Chunk", "ReadChunk", "page_of_arrivals", "page_of_ids"]
 
 Json = dict[str, Any]
 Chunk = tuple[int | None, int]
-"""The cursor after which a chunk begins, and its largest number of orders."""
+"""The cursor after which a chunk begins, and the maximum number of orders in the chunk."""
 
 ReadChunk = Callable[[Mapping[str, Chunk]], Awaitable[Mapping[str, Json]]]
 """A function that reads a chunk of each of these shards, and returns their pages by shard."""
@@ -82,7 +82,7 @@ async def _merged(
 
 
 async def page_of_arrivals(names: Sequence[str], after: int | None, limit: int, read: ReadChunk) -> Json:
-    """Return a page of one shard after the other, in order of arrival. O(limit + n) for n shards."""
+    """Return a page of orders, sorted by shard and then by arrival. O(limit + n) for n shards."""
     index, arrival = divmod(after or 0, _ARRIVALS)
     pages = dict(await _read_totals(names[:index], read))
     orders: list[Json] = []
@@ -104,7 +104,7 @@ async def page_of_arrivals(names: Sequence[str], after: int | None, limit: int, 
 
 
 async def _read_totals(names: Sequence[str], read: ReadChunk) -> Mapping[str, Json]:
-    """Read the shortest pages, which contain the sequence number and the total of each shard."""
+    """Read the shortest possible page of each shard, for its sequence number and its total."""
     return await read(dict.fromkeys(names, (None, 1)))
 
 

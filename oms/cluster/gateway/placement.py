@@ -13,14 +13,14 @@ from oms.cluster.gateway.problems import (
     directory_unavailable,
     order_subject,
 )
-from oms.cluster.shards import Shards
+from oms.cluster.ownership.shards import Shards
 from oms.submission import OrderId
 
 __all__ = ["Placement"]
 
 
 class Placement:
-    """The places of symbols and orders in the shards of a cluster."""
+    """The shards of the symbols and orders that requests name."""
 
     def __init__(self, shards: Shards, directory: Directory) -> None:
         self._shards = shards
@@ -31,7 +31,7 @@ class Placement:
         return (await self._find([order_id])).get(order_id)
 
     async def of(self, concerns: Concerns, *, claims: bool) -> str | None:
-        """Return the shard of everything in a body, or None if all its orders are unknown.
+        """Return the shard of a body's symbols and orders, or None if it contains only unknown orders.
 
         If `claims` is True, claim the ids of the new orders for this shard. Raises ProblemError if the body
         concerns several shards, or if the id of a new order belongs to another shard.
@@ -62,7 +62,7 @@ class Placement:
             yield order_subject(order_id), shard
 
     async def _check(self, order_ids: Sequence[OrderId], shard: str) -> None:
-        """Raise ClaimedError if an id belongs to another shard, as a claim would, but claim nothing."""
+        """Raise ClaimedError if an id belongs to another shard, as `claim` does, but claim nothing."""
         for order_id, owner in (await self._directory.find(order_ids)).items():
             if owner != shard:
                 raise ClaimedError(order_id, owner)
@@ -77,7 +77,7 @@ class Placement:
 
 
 def _only(subjects: Iterable[tuple[str, str]]) -> str | None:
-    """Return the shard of all subjects, or None if there are none. Raise ProblemError if there are two."""
+    """Return the subjects' shard, or None without subjects. Raise ProblemError if they have two shards."""
     first: tuple[str, str] | None = None
     for subject in subjects:
         if first is None:

@@ -24,7 +24,10 @@ _RETRY_AFTER = {"Retry-After": "1"}  # seconds
 
 
 def across_shards(first: tuple[str, str], second: tuple[str, str]) -> ProblemError:
-    """Return the problem of a request that concerns two shards. Each pair is a subject and its shard."""
+    """Return the problem of a request that concerns two shards. Each pair is a subject and its shard.
+
+    A subject is the text that names a symbol or an order.
+    """
     (subject, shard), (other, other_shard) = first, second
     detail = (
         f"all symbols and orders of a request must be in one shard, but {subject} is in shard {shard},"
@@ -53,7 +56,7 @@ def shard_required(method: str, path: str, names: Sequence[str], *, by_symbol: b
 
 
 def claimed_elsewhere(error: ClaimedError, shard: str) -> ProblemError:
-    """Return the problem of a new order whose id belongs to another shard than its symbol."""
+    """Return the problem response for a new order whose id and symbol belong to different shards."""
     detail = (
         f"{error}, because it was first sent with a symbol of that shard, but the symbol of this order is in"
         f" shard {shard}; use a new order id"
@@ -69,7 +72,7 @@ def directory_unavailable(error: UnavailableError) -> ProblemError:
 
 
 def shard_unavailable(error: NoResponseError, key: str | None, *, may_change: bool) -> ProblemError:
-    """Return the problem of a request that no worker has answered.
+    """Return the problem of a request that no worker has responded to.
 
     `key` is the idempotency key that was sent to the workers, or None. `may_change` is True if the request
     can change the books.
@@ -88,7 +91,7 @@ def shard_unavailable(error: NoResponseError, key: str | None, *, may_change: bo
 
 
 def order_subject(order_id: OrderId) -> str:
-    """Return how a problem names an order.
+    """Return the text that names an order in a problem.
 
     >>> order_subject(7)
     'order 7'

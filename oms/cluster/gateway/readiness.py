@@ -9,32 +9,32 @@ from fastapi import Request, Response
 
 from oms.api.problems import ProblemError, problem_response
 from oms.api.response_models import json_response
-from oms.cluster.gateway.workers import NoResponseError, Outgoing, Workers, end_to_end
-from oms.cluster.shards import Shards
+from oms.cluster.gateway.credentials import Credentials
+from oms.cluster.gateway.workers import NoResponseError, Outgoing, Workers
+from oms.cluster.ownership.shards import Shards
 
 __all__ = ["Readiness"]
 
-_PATIENCE = 0.0  # seconds: a load balancer asks again anyway
-_SENT = {b"authorization", b"cookie"}
+_PATIENCE = 0.0  # seconds; a load balancer repeats its check anyway
 
 
 class Readiness:
     """The readiness of a cluster: it is ready if all shards are."""
 
-    def __init__(self, shards: Shards, workers: Workers) -> None:
+    def __init__(self, shards: Shards, workers: Workers, credentials: Credentials) -> None:
         self._shards = shards
         self._workers = workers
+        self._credentials = credentials
 
     async def ready(self, request: Request) -> Response:
-        """Return 200 if every shard accepts changes, or 503 with the names and reasons of those that do not.
+        """Return 200 if every shard accepts changes, or 503 with the shards that do not, and the reasons.
 
         `sequence` and `orders` are sums over all shards.
         """
         if getattr(request.app.state, "is_shutting_down", False):
             reason = "the service is shutting down"
             return problem_response(ProblemError("not_ready", reason, {"reason": reason}))
-        headers = [pair for pair in end_to_end(request.headers.raw) if pair[0] in _SENT]
-        outgoing = Outgoing("GET", b"/ready", headers)
+        outgoing = Outgoing("GET", b"/ready", self._credentials.proof(request))
         results = await asyncio.gather(*(self._ask(name, outgoing) for name in self._shards.names))
         missing = {name: result for name, result in results if isinstance(result, str)}
         if missing:
@@ -44,7 +44,7 @@ class Readiness:
         return json_response(_total([result for _, result in results if isinstance(result, dict)]))
 
     async def _ask(self, name: str, request: Outgoing) -> tuple[str, dict[str, Any] | str]:
-        """Return the response of a shard that is ready, or the reason why it is not."""
+        """Return the shard's response if it is ready, or the reason why it is not ready."""
         try:
             reply = await self._workers.send(name, request, _PATIENCE)
         except NoResponseError as error:

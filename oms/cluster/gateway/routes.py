@@ -1,7 +1,7 @@
 """The rules by which a gateway handles the endpoints of the service: a row for each method and path.
 
-A test compares the rows with the endpoints of `oms.api.create_app`. A gateway rejects all other paths itself,
-because it could not know which shard they concern.
+A test compares the rows with the endpoints of `oms.api.create_app`. A gateway rejects all other paths,
+because it cannot know which shard they concern.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Routes = Mapping[tuple[str, str], "Rule"]
 
 
 class Rule(Enum):
-    """How a gateway finds the shard of a request. The value is the phrase in the documentation.
+    """How a gateway finds the shard of a request. The values are the phrases in the documentation.
 
     With SHARD_OR_SYMBOL, `symbol` is also a parameter of the endpoint. With SHARD_OR_ANY_SYMBOL, it only
     chooses the shard.
@@ -31,17 +31,17 @@ class Rule(Enum):
     SHARD = "`?shard=`"
     SHARD_OR_SYMBOL = "`?shard=`, or the shard of `symbol`"
     SHARD_OR_ANY_SYMBOL = "`?shard=`, or the shard of `?symbol=`"
-    ANY = "any shard"
     ORDERS = "the shard of `symbol`; otherwise all shards, merged"
     SYMBOLS = "all shards, merged"
-    INSTRUMENTS = "the shard of `symbol`; otherwise their own symbols from all shards"
+    INSTRUMENTS = "the shard of `symbol`; otherwise all shards, each for its own symbols"
     COUNT = "all shards, added"
-    HEALTH = "the gateway itself"
+    METRICS = "`?shard=`, or the shard of `?symbol=`; otherwise the gateway itself"
+    OWN = "the gateway itself"
     READY = "all shards"
 
 
 LISTS: Final = frozenset({"/orders", "/transactions", "/what-if"})
-"""The paths whose bodies can contain lists, and may be longer."""
+"""The paths whose bodies can contain lists, and may therefore be longer."""
 
 _QUERIES = (
     "/price",
@@ -65,14 +65,14 @@ _SHARED: dict[tuple[str, str], Rule] = {
     ("GET", "/events"): Rule.SHARD_OR_ANY_SYMBOL,
     ("GET", "/trades"): Rule.SHARD_OR_ANY_SYMBOL,
     ("GET", "/state-hash"): Rule.SHARD_OR_ANY_SYMBOL,
-    ("GET", "/metrics"): Rule.SHARD_OR_ANY_SYMBOL,
+    ("GET", "/metrics"): Rule.METRICS,
     ("GET", "/stream"): Rule.SHARD_OR_SYMBOL,
-    ("POST", "/session"): Rule.SHARD,
-    ("GET", "/session"): Rule.SHARD,
-    ("DELETE", "/session"): Rule.SHARD,
-    ("GET", "/health"): Rule.HEALTH,
+    ("POST", "/session"): Rule.OWN,
+    ("GET", "/session"): Rule.OWN,
+    ("DELETE", "/session"): Rule.OWN,
+    ("GET", "/health"): Rule.OWN,
     ("GET", "/ready"): Rule.READY,
-    **{("GET", path): Rule.ANY for path in sorted({"/docs", "/openapi.json", *PATHS})},
+    **{("GET", path): Rule.OWN for path in sorted({"/docs", "/openapi.json", *PATHS})},
 }
 
 BOOKS: Final[Routes] = {

@@ -1,4 +1,4 @@
-"""A worker of a cluster: a process that serves some shards, and takes over those of a worker that dies."""
+"""A worker of a cluster: a process that serves some shards, and takes over the shards of a dead worker."""
 
 from oms.cluster.worker.app import create_worker_app
 from oms.cluster.worker.replica import Replica

@@ -1,15 +1,16 @@
 """The HTTP application of a worker, which serves each shard under `/shards/NAME`.
 
-Each copy of a shard has the application of `oms.api.create_app`. This application decides whether a request
-may reach it:
+Each copy (replica) of a shard is served by an application of `oms.api.create_app`. The worker's application
+decides whether a request may reach the copy's application:
 
-- The owner answers everything, but only while its lease lasts. After that, another worker may already have
-  changed the books, so even a read is rejected.
-- A follower answers reads, and says in headers how far it lags. It rejects changes.
-- A copy whose state differs from that of its owner answers nothing.
+- The owner of the shard serves every request, but only while its lease lasts. After the lease, another worker
+  may already have changed the books, so even reads are rejected.
+- A follower serves reads, with headers that say how far it lags. It rejects changes.
+- A stream has headers only at its beginning. So a follower that cannot read the log closes its streams.
+- A copy whose state differs from the owner's serves no requests.
 
-A rejected request gets the problem `not_owner` (421) if another worker may be able to answer it, or
-`not_ready` (503) if this worker will be. A gateway repeats the request in both cases.
+A rejected request gets the problem `not_owner` (421) if another worker may be able to serve the request, and
+`not_ready` (503) if this worker may be able to serve it later. A gateway repeats the request in both cases.
 """
 
 from __future__ import annotations
@@ -35,27 +36,27 @@ from oms.api.sessions import Sessions
 from oms.cluster.worker.figures import WorkerMetrics
 from oms.cluster.worker.replica import Lag, Replica
 from oms.cluster.worker.worker import Worker
-from oms.contract import SHARD_HEADER
+from oms.contract import LAG_HEADERS, ROLE_HEADER, SHARD_HEADER, STANDBY
 
 __all__ = ["create_worker_app"]
 
 _PREFIX = "/shards/"
 _READS = {"GET", "HEAD", "OPTIONS"}
-_QUESTIONS = {"/what-if"}  # they change nothing
+_QUESTIONS = {"/what-if"}  # POST requests that change nothing
 _SOON = {"Retry-After": "1"}  # seconds
 _MOVED = 1012
-"""The close code of a stream whose shard has moved. The client should open a new stream."""
+"""The close code of a stream that this worker no longer serves. The client should open a new stream."""
 
-_LONGEST_SILENCE = 10.0  # seconds without contact to the log, after which a follower is not ready
+_LONGEST_SILENCE = 10.0  # seconds; a follower that has not read the log for longer is not ready
 
 
 def create_worker_app(
     worker: Worker, settings: Settings | None = None, *, has_owners: bool = False
 ) -> FastAPI:
-    """Return the application of a worker. `settings` contains the API keys for its own endpoints.
+    """Return the application of a worker. `settings` contains the API keys for the worker's endpoints.
 
-    `has_owners` is True if the shards are matching engines, so that keys may have owners. The endpoints are
-    `/health`, `/ready`, and `/metrics`, and those of each shard.
+    `has_owners` is True if the shards are matching engines, whose API keys can belong to owners of orders.
+    The endpoints are `/health`, `/ready`, and `/metrics`, and the endpoints of each shard.
     """
     settings = settings or Settings()
     app = FastAPI(title="oms worker", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -85,27 +86,31 @@ class _Endpoints:
 
     async def ready(self, request: Request) -> Response:
         """Return 200 if the worker has its lease and serves every shard that it has claimed."""
-        worker = self._worker
-        problem: str | None = None
-        if getattr(request.app.state, "is_shutting_down", False):
-            problem = "the worker is shutting down"
-        elif worker.membership.remaining_seconds <= 0:
-            problem = "the worker cannot renew its lease"
-        owned = sorted(worker.membership.owned)
-        not_served = [shard for shard in owned if not worker.owns(shard)]
-        refused = [shard for shard, replica in list(worker.replicas.items()) if replica.problem]
-        if problem is None and not_served:
-            problem = f"these shards are not served yet: {', '.join(not_served)}"
-        elif problem is None and refused:
-            problem = f"the copies of these shards differ from those of their owners: {', '.join(refused)}"
+        problem = self._problem(request)
         if problem is not None:
             return problem_response(ProblemError("not_ready", problem, {"reason": problem}))
-        content = {"ready": True, "worker": worker.membership.me.name, "shards": owned}
+        membership = self._worker.membership
+        content = {"ready": True, "worker": membership.me.name, "shards": sorted(membership.owned)}
         return json_response(content)
+
+    def _problem(self, request: Request) -> str | None:
+        """Return why the worker is not ready, or None."""
+        worker = self._worker
+        if getattr(request.app.state, "is_shutting_down", False):
+            return "the worker is shutting down"
+        if worker.membership.remaining_seconds <= 0:
+            return "the worker cannot renew its lease"
+        if not_served := [shard for shard in sorted(worker.membership.owned) if not worker.owns(shard)]:
+            return f"these shards are not served yet: {', '.join(not_served)}"
+        if unable := worker.unable:
+            return f"these shards could not be opened: {', '.join(unable)}; the log says why"
+        if refused := [shard for shard, replica in list(worker.replicas.items()) if replica.problem]:
+            return f"the copies of these shards differ from those of their owners: {', '.join(refused)}"
+        return None
 
 
 class _Shards:
-    """Middleware that passes the requests to `/shards/NAME` on to the application of this shard."""
+    """Middleware that forwards requests for `/shards/NAME` to the application of this shard."""
 
     def __init__(self, app: ASGIApp, worker: Worker, state: Any) -> None:
         self._app = app
@@ -113,7 +118,7 @@ class _Shards:
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or reject it."""
+        """Forward a request, or reject it."""
         if scope["type"] == "lifespan" or not scope["path"].startswith(_PREFIX):
             await self._app(scope, receive, send)
             return
@@ -134,7 +139,13 @@ class _Shards:
             return
         prefix = len(_PREFIX + shard)
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        inner = {**scope, "path": path, "raw_path": raw_path[prefix:] or b"/", "app": replica.app}
+        inner = {
+            **scope,
+            "path": path,
+            "raw_path": raw_path[prefix:] or b"/",
+            "query_string": _without_shard(scope["query_string"], shard),
+            "app": replica.app,
+        }
         answer = _with_headers(send, _headers(shard, replica))
         if scope["type"] == "websocket":
             await serve_while(
@@ -144,13 +155,13 @@ class _Shards:
                 receive,
                 answer,
                 code=_MOVED,
-                reason="the shard has moved",
+                reason="this worker no longer serves the shard",
             )
         else:
             await replica.app(inner, receive, answer)
 
     def _admit(self, shard: str, scope: Scope, path: str) -> Replica:
-        """Return the copy that may answer a request. Raises ProblemError."""
+        """Return the copy that may serve a request. Raises ProblemError."""
         worker, membership = self._worker, self._worker.membership
         replica = worker.replicas.get(shard)
         if shard in membership.owned and not worker.owns(shard):
@@ -163,9 +174,11 @@ class _Shards:
             raise ProblemError("not_owner", f"this worker does not serve shard {shard}", {"shard": shard})
         if replica.problem is not None:
             raise _not_ready(shard, f"this copy is not served: {replica.problem}")
+        if scope["type"] == "websocket" and (silence := _silence(replica)):
+            raise _not_ready(shard, silence)
         if not replica.is_owner and not _is_read(scope, path):
             owner = membership.owner(shard)
-            where = "; it has no owner at present" if owner is None else f"; send changes to {owner.url}"
+            where = "; no worker owns it at present" if owner is None else f"; send changes to {owner.url}"
             detail = f"this worker only follows shard {shard}, so it accepts no changes{where}"
             raise ProblemError("not_owner", detail, {"shard": shard})
         return replica
@@ -173,7 +186,18 @@ class _Shards:
     def _may_answer(self, shard: str, replica: Replica) -> bool:
         if replica.is_owner:
             return self._worker.owns(shard) and self._worker.replicas.get(shard) is replica
-        return not replica.is_closed and replica.problem is None
+        return not replica.is_closed and replica.problem is None and _silence(replica) is None
+
+
+def _without_shard(query: bytes, shard: str) -> bytes:
+    """Return a query without the name of this shard. A client repeats the name that a response contains."""
+    return b"&".join(part for part in query.split(b"&") if part != f"shard={shard}".encode())
+
+
+def _silence(replica: Replica) -> str | None:
+    """Return why a follower is not ready, because it cannot read the log, or None."""
+    seconds = replica.silent_seconds
+    return f"the log could not be read for {seconds:.0f} seconds" if seconds > _LONGEST_SILENCE else None
 
 
 def _is_read(scope: Scope, path: str) -> bool:
@@ -186,12 +210,12 @@ def _not_ready(shard: str, reason: str) -> ProblemError:
 
 
 def _ready(replica: Replica, request: HTTPConnection) -> Response:
-    """Return whether a follower can be read, and how far it lags. Without a valid key, hide the numbers."""
+    """Return 200 and the lag, or 503 if the log cannot be read. Without a valid key, hide the numbers."""
     lag, books, keys = replica.lag(), replica.books, replica.app.state.keys
     key = bearer(request)
     hides = keys.is_needed and (key is None or keys.find(key) is None)
-    if lag.seconds > _LONGEST_SILENCE:
-        reason = f"the log could not be read for {lag.seconds:.0f} seconds"
+    reason = _silence(replica)
+    if reason is not None:
         fields = {"reason": reason, "shard": replica.shard, "lag": lag._asdict()}
         return problem_response(ProblemError("not_ready", reason, fields))
     content = {
@@ -199,7 +223,7 @@ def _ready(replica: Replica, request: HTTPConnection) -> Response:
         "durable": True,
         "sequence": None if hides else books.last_sequence,
         "orders": None if hides else len(books),
-        "role": "standby",
+        "role": STANDBY,
         "lag": lag._asdict(),
     }
     return json_response(content)
@@ -208,15 +232,14 @@ def _ready(replica: Replica, request: HTTPConnection) -> Response:
 def _headers(shard: str, replica: Replica) -> Mapping[str, str]:
     headers = {SHARD_HEADER: shard}
     if not replica.is_owner:
-        headers |= {"Oms-Role": "standby", **_lag_headers(replica.lag())}
+        headers |= {ROLE_HEADER: STANDBY, **_lag_headers(replica.lag())}
     return headers
 
 
 def _lag_headers(lag: Lag) -> Mapping[str, str]:
-    """Return headers that say how far a follower lags. What is unknown is left out."""
-    numbers = {"Oms-Lag-Messages": lag.messages, "Oms-Lag-Events": lag.events}
-    known = {name: str(number) for name, number in numbers.items() if number is not None}
-    return {**known, "Oms-Lag-Seconds": f"{lag.seconds:.3f}"}
+    """Return headers that say how far a follower lags, without unknown numbers."""
+    texts = (lag.messages, lag.events, f"{lag.seconds:.3f}")
+    return {name: str(text) for name, text in zip(LAG_HEADERS, texts, strict=True) if text is not None}
 
 
 def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:

@@ -1,4 +1,7 @@
-"""The `/metrics` of a worker, in the text format of Prometheus. Those of a shard are under its path."""
+"""The `/metrics` of a worker, in the text format of Prometheus.
+
+The metrics of a shard's service have their own endpoint, below the path of the shard.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _OF_SHARD = {
 
 
 class WorkerMetrics(Collector):
-    """The metrics of a worker, and of each copy that it has, with the label `shard`."""
+    """The metrics of a worker, and of each of its copies, with the label `shard`."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -44,7 +47,7 @@ class WorkerMetrics(Collector):
         worker = self._worker
         yield GaugeMetricFamily(
             "oms_lease_seconds",
-            "How long the worker keeps its shards without another heartbeat.",
+            "How much longer the worker owns its shards if it sends no further heartbeat.",
             max(worker.membership.remaining_seconds, 0.0),
         )
         families = {
@@ -67,5 +70,5 @@ class WorkerMetrics(Collector):
         yield from families.values()
 
     def describe(self) -> Iterable[Metric]:
-        """Return no metrics, because no other collector of the registry has the same names."""
+        """Return no metrics. They would only help to find duplicate names, and this is the only collector."""
         return ()

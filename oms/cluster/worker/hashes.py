@@ -1,14 +1,16 @@
-"""State hashes of one copy of a shard, to compare them with those of the owner.
+"""State hashes of one copy (replica) of a shard, to compare them with those of the owner.
 
-The problem: two copies can be compared only after the same event. While the owner makes changes, a follower
-never has exactly the event for which the owner publishes a hash.
+The problem: two copies can be compared only after the same event. But while the owner makes changes, the
+latest events of the owner and of a follower are almost never the same.
 
-What does not work: a hash at every full second, because the copies are then after different events. A hash of
-the log does not work either, because it does not show whether the books were changed as the log says.
+What does not work: computing a hash at every full second, because the copies then have different latest
+events. Comparing hashes of the log does not work either, because they do not show whether the events were
+applied to the books correctly.
 
-The solution: each copy begins a hash after the message that contains an event whose number is a multiple of
-`every`. The messages are the same everywhere, so these moments are too. The hash itself is computed in slices
-while the books change. If nothing changes for some seconds, each copy hashes its last state.
+The solution: each copy begins to compute a hash after the message that contains an event whose sequence
+number is a multiple of `every`. All copies have the same messages, so they hash the state after the same
+event. The hash is computed in slices, so the books can change meanwhile. If nothing changes for some seconds,
+each copy hashes its latest state.
 """
 
 from __future__ import annotations
@@ -30,10 +32,11 @@ _KEPT = 8  # hashes
 
 
 class StateHashes:
-    """The latest state hashes of some books, by the number of the last event. It subscribes to the books.
+    """The latest state hashes of some books. The object subscribes to the books.
 
-    A hash is computed about every `every` events, and after `quiet_seconds` seconds without a change. Call
-    `compute` often, from one thread.
+    `latest` maps the sequence numbers of some events to the hashes after these events. A hash is computed
+    about once every `every` events, and after `quiet_seconds` seconds without a change. Call `compute` often,
+    from one thread.
     """
 
     def __init__(

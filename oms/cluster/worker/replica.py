@@ -1,14 +1,14 @@
-"""One worker's copy of a shard: its books, and the HTTP application that serves them.
+"""One worker's copy (replica) of a shard: its books, and the HTTP application that serves them.
 
-A copy begins as a follower. Its books, and everything that the application derives from them, such as the
-responses to idempotency keys, are kept up to date with each message of the log. So the copy can become the
-owner after the last few messages, without creating anything again.
+A copy begins as a follower. It applies each message of the log to its books, and to everything that the
+application derives from the books, such as the responses for idempotency keys. So to become the owner, the
+copy only needs to apply the last few messages. Neither the books nor the application are created again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from time import monotonic, time_ns
 from typing import NamedTuple
@@ -18,12 +18,16 @@ from fastapi import FastAPI
 from oms.api import Settings, create_app
 from oms.api.first_responses import FirstResponses
 from oms.clock import Clock
-from oms.cluster.following_journal import FollowingJournal
-from oms.cluster.message import Content
-from oms.cluster.registry import ShardReport, difference
+from oms.cluster.log.following_journal import MOST, FollowingJournal
+from oms.cluster.log.message import Content, Head
+from oms.cluster.ownership.registry import ShardReport, difference
+from oms.cluster.ownership.shards import Shards
 from oms.cluster.worker.hashes import StateHashes
+from oms.cluster.worker.saving import EVERY, Saving
+from oms.cluster.worker.shard_books import ShardBooks, ShardEngine, symbol_check
 from oms.durability import DurableLedger
-from oms.errors import JournalError, OmsError
+from oms.errors import JournalError
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 from oms.submission import SelfTradePrevention
@@ -32,12 +36,14 @@ __all__ = ["Lag", "Replica"]
 
 _log = logging.getLogger("oms.cluster")
 
+_PARTS = 32  # of a backlog that are applied before the other shards of the worker have their turn
+
 
 class Lag(NamedTuple):
-    """How far a copy is behind its owner. None is unknown.
+    """How far a copy is behind the owner of its shard. A number is None if it is unknown.
 
-    `messages` and `events` are counted from the owner's last report. `seconds` is the time since the log was
-    last read.
+    `messages` and `events` are measured against the owner's last report, which arrives about once a second.
+    `seconds` is the time since the log was last read.
     """
 
     messages: int | None
@@ -46,13 +52,16 @@ class Lag(NamedTuple):
 
 
 class Replica:
-    """The copy of the shard `shard`, with the books on this journal. Close it in the end.
+    """The copy of the shard `shard`, whose books use `journal`. Close the copy at the end.
 
-    `prevention` is the policy of an engine for orders of the same owner. `create` returns the application.
-    `every` and `quiet_seconds` are those of StateHashes. A follower saves a snapshot every `snapshot_every`
-    events, so that the log opens faster.
+    With `shards`, the books reject orders in symbols of other shards. `prevention` is the self-trade
+    prevention policy of an engine. `instruments` are set when the copy becomes the owner, if the log does not
+    contain them yet. `create` returns the HTTP application. StateHashes describes `every` and
+    `quiet_seconds`. `snapshot_every` is the argument `every` of Saving.
 
-    Raises JournalError if the journal cannot be read. O(n) for n events in the log.
+    Raises JournalError if the journal cannot be read. Raises InvalidArgumentError if an instrument has a
+    different tick size or lot size in the log, and orders depend on it. O(n log n + m + k) for n orders in
+    the snapshot, m events in extracts, and k later events.
     """
 
     def __init__(
@@ -61,21 +70,26 @@ class Replica:
         journal: FollowingJournal,
         *,
         engine: bool = False,
+        shards: Shards | None = None,
         prevention: SelfTradePrevention = SelfTradePrevention.NONE,
+        instruments: Mapping[str, Instrument] | None = None,
         settings: Settings | None = None,
         event_clock: Clock | None = time_ns,
         clock: Callable[[], float] = monotonic,
         every: int = 100_000,
         quiet_seconds: float = 3.0,
-        snapshot_every: int = 200_000,
+        snapshot_every: int = EVERY,
         create: Callable[[OrderManagement | MatchingEngine, Settings | None], FastAPI] = create_app,
     ) -> None:
-        self.shard = shard
+        self.shard, check = shard, symbol_check(shard, shards or Shards([shard]))
         self.books: OrderManagement | MatchingEngine = (
-            MatchingEngine(journal, self_trade_prevention=prevention, clock=event_clock)
+            ShardEngine(journal, check, self_trade_prevention=prevention, clock=event_clock)
             if engine
-            else OrderManagement(journal, clock=event_clock)
+            else ShardBooks(journal, check, clock=event_clock)
         )
+        self._instruments = instruments or {}
+        with self.books.what_if():  # detect errors early, without writing to the log
+            self._set_instruments()
         self.app = create(self.books, settings)
         self.is_owner = False
         self.is_closed = False
@@ -84,9 +98,9 @@ class Replica:
         self._clock = clock
         self._lock = Lock()  # one thread follows, and another may promote or close
         self._contact = clock()
+        self._applied = journal.head  # the last message that the books contain, until this copy is the owner
         self._owner: ShardReport | None = None  # the latest report of the owner
-        self._snapshot_every = snapshot_every
-        self._saved = journal.snapshot().sequence  # the last event in the latest snapshot
+        self._saving = Saving(self.books, journal, self._lock, snapshot_every)
         self._hashes = StateHashes(self.books, every=every, quiet_seconds=quiet_seconds, clock=clock)
 
     @property
@@ -100,37 +114,58 @@ class Replica:
         return False
 
     def follow(self) -> None:
-        """Apply what the owner has appended to the log. Do nothing if this copy is the owner.
+        """Apply the messages that the owner has appended, or a part of a long backlog.
 
-        Raises JournalError if the log cannot be read, and the next call then continues. If a message cannot
-        be applied, `problem` says why, and the copy must be closed.
+        If this copy is the owner, do nothing.
+
+        Raises JournalError if the log cannot be read. The next call then continues at the same message. If a
+        message cannot be applied, `problem` contains the reason, and the copy must be closed.
         """
-        with self._lock:
-            if not (self.is_owner or self.is_closed or self.problem):
-                self._apply(self._journal.follow())
+        has_more = True
+        for _ in range(_PARTS):
+            with self._lock:
+                if not has_more or self.is_owner or self.is_closed or self.problem:
+                    return
+                has_more = self._follow()
                 self._contact = self._clock()
+
+    def _follow(self) -> bool:
+        """Apply the next messages. Return True if there may be more."""
+        contents = self._journal.follow()
+        self._apply(contents)
+        return len(contents) >= MOST
 
     def promote(self, writer: str) -> None:
         """Become the owner, after applying the last messages. See FollowingJournal.take_over."""
         with self._lock:
             if self.problem is not None:
                 raise JournalError(self._journal.place, f"this copy cannot be the owner: {self.problem}")
+            while self._follow():
+                continue
             self._apply(self._journal.take_over(writer))
+            self._set_instruments()
             self.is_owner = True
+
+    def _set_instruments(self) -> None:
+        """Set all instruments, or none. One by one, they would take O(s * s log s) for s instruments."""
+        self.books._declare(self._instruments)
 
     def _apply(self, contents: list[Content]) -> None:
         for content in contents:
             try:
                 self._apply_one(content)
-            except OmsError as error:
+            except Exception as error:  # the messages after it are not returned again
                 self._refuse(f"message {content.head.position} cannot be applied: {error}")
                 raise
+            self._applied = content.head
 
     def _apply_one(self, content: Content) -> None:
-        ledger, events = self.books._ledger, tuple(content.events())
+        ledger, events, new = self.books._ledger, tuple(content.events()), content.instruments()
         assert isinstance(ledger, DurableLedger), "the books have a journal"
         with self.books.locked():
-            instruments = dict(sorted({**self.books.instruments, **content.instruments()}.items()))
+            instruments = ledger.books.instruments
+            if new:  # few messages have instruments, and there can be thousands of instruments
+                instruments = dict(sorted({**instruments, **new}.items()))
             ledger.follow(events, instruments)
         responses: FirstResponses = self.app.state.responses
         for reply in content.replies():
@@ -144,7 +179,7 @@ class Replica:
             self._hashes.compute()
 
     def compare(self, owner: ShardReport | None) -> None:
-        """Note the latest report of the owner. If its state differs after the same event, set `problem`."""
+        """Record the owner's latest report. If the states after the same event differ, set `problem`."""
         self._owner = None if self.is_owner else owner
         if owner is None or self.is_owner or self.problem is not None:
             return
@@ -161,37 +196,37 @@ class Replica:
         _log.error("the copy of shard %s is not served: %s", self.shard, problem)
 
     def save_snapshot(self) -> None:
-        """Save a snapshot if the copy follows, and enough events have come since the last one. O(n).
-
-        The owner is left in peace, because its books would be locked meanwhile.
-        """
-        with self._lock:
-            sequence = 0 if self.is_closed else self._journal.head.sequence
-            if self.is_owner or self.problem or sequence - self._saved < self._snapshot_every:
-                return
-            self._saved = sequence  # also if it fails, so that it is not repeated at once
-            saved = self._journal.saved_state(self.books.snapshot(), self.books.state_hash())
-        self._journal.save(saved)
-        _log.info("a snapshot of shard %s after event %d is saved", self.shard, sequence)
+        """Save a snapshot if one is due. Saving.run describes the cost. Raises JournalError."""
+        if not self.is_closed and self.problem is None:
+            self._saving.run(is_owner=self.is_owner)
 
     def report(self) -> ShardReport:
-        """Return the report for the own heartbeat. O(1)."""
-        head = self._journal.head
+        """Return the report on this copy for the worker's heartbeat. O(1)."""
+        head = self._head()
         return ShardReport(self.is_owner, head.position, head.sequence, self._hashes.latest, self.problem)
+
+    def _head(self) -> Head:
+        """Return the last message that the books contain. The journal of a follower may be ahead of them."""
+        return self._journal.head if self.is_owner else self._applied
+
+    @property
+    def silent_seconds(self) -> float:
+        """The time since the log could be read. It is 0 if this copy is the owner."""
+        return 0.0 if self.is_owner else max(self._clock() - self._contact, 0.0)
 
     def lag(self) -> Lag:
         """Return how far this copy is behind the owner. O(1)."""
         if self.is_owner:
             return Lag(0, 0, 0.0)
-        seconds, owner = max(self._clock() - self._contact, 0.0), self._owner
+        seconds, owner = self.silent_seconds, self._owner
         if owner is None:
             return Lag(None, None, seconds)
-        head = self._journal.head
+        head = self._head()
         behind = max(owner.position - head.position, 0), max(owner.sequence - head.sequence, 0)
         return Lag(*behind, seconds)
 
     def close(self) -> None:
         """Close the journal. Everything that was acknowledged is stored. A second call does nothing."""
-        self.is_closed = True  # the application answers no further request
+        self.is_closed = True  # the application serves no further requests
         with self._lock:
             self._journal.close()

@@ -1,24 +1,25 @@
-"""The decisions of a worker: which shards it follows, claims, serves, and gives up.
+"""The decisions of a worker: which shards it follows, claims, serves, and releases.
 
-Three loops run beside each other, because each of them may have to wait: one renews the lease and decides,
-one follows the logs, and one computes hashes. Copies are opened, promoted, and closed by an executor.
+Three loops run concurrently, because each of them may have to wait. The first loop renews the lease and makes
+the decisions. The second one follows the logs. The third one computes state hashes and saves snapshots. An
+executor opens, promotes, and closes the worker's copies (replicas) of shards.
 
-A worker holds a copy of each shard that it owns. It also follows the shards that it should own, so that it is
-warm when the present owner hands over. A standby follows all shards.
+A worker has a copy of each shard that it owns. It also follows the shards that it should own, so that its
+copies are warm (almost up to date) when the current owner hands these shards over. A standby follows all
+shards.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from time import monotonic
 
-from oms.cluster.membership import Membership
-from oms.cluster.registry import ShardReport
-from oms.cluster.replicated_log import UnavailableError
+from oms.cluster.log.replicated_log import UnavailableError
+from oms.cluster.ownership.membership import Membership, ReplacedError
+from oms.cluster.ownership.registry import ShardReport
 from oms.cluster.worker.replica import Replica
 from oms.errors import OmsError
 
@@ -26,15 +27,16 @@ __all__ = ["Worker"]
 
 _log = logging.getLogger("oms.cluster")
 
-_REFUSED_SECONDS = 10.0  # for which a shard is not claimed again after it could not be opened
-_MOST_BEHIND = 1_000  # messages that a follower may lack when the owner hands over
+_REFUSED_SECONDS = 10.0  # how long a shard is not claimed again after it could not be opened
+_MOST_BEHIND = 1_000  # messages that a warm follower may lack when the owner hands a shard over
 
 
 class Worker:
-    """A worker with this membership. `open_replica` opens a follower of a shard.
+    """A worker of a cluster: it claims, follows, and serves shards.
 
-    `executor` opens, promotes, and closes copies. Call `step` once a second from one thread, `follow` often
-    from another, and `hash` from a third one.
+    `membership` is the worker's place in the cluster. `open_replica` opens a copy of a shard that follows the
+    log. `executor` runs the opening, the promotion, and the closing of copies. Call `step` every
+    `membership.beat_seconds` seconds from one thread, `follow` often from another, and `hash` from a third.
     """
 
     def __init__(
@@ -53,14 +55,20 @@ class Worker:
         self._opening: dict[str, Future[Replica]] = {}
         self._promoting: dict[str, Future[None]] = {}
         self._closing: dict[str, Future[None]] = {}
-        self._handed_over: set[str] = set()  # shards to release when they are closed
+        self._heirs: dict[str, str | None] = {}  # who may claim a shard first, after its copy is closed
         self._refused: dict[str, float] = {}  # when a shard may be claimed again
 
     def owns(self, shard: str) -> bool:
-        """Return True if this worker may answer for a shard now. It is thread-safe. O(1)."""
+        """Return True if this worker may serve a shard as its owner now. This method is thread-safe. O(1)."""
         replica = self.replicas.get(shard)
         is_served = replica is not None and replica.is_owner and not replica.is_closed
         return is_served and self.membership.owns(shard)
+
+    @property
+    def unable(self) -> list[str]:
+        """The sorted shards that this worker failed to open or take over in the last ten seconds."""
+        now = self._clock()
+        return sorted(shard for shard, end in self._refused.items() if now < end)
 
     @property
     def is_busy(self) -> bool:
@@ -68,10 +76,10 @@ class Worker:
         return bool(self._opening or self._promoting or self._closing)
 
     def step(self) -> None:
-        """Renew the lease, and do what follows from the state of the cluster.
+        """Renew the lease, and open, claim, take over, hand over, and close copies of shards as needed.
 
-        Raises UnavailableError if the bucket cannot be reached, and ReplacedError if another worker has the
-        name of this one.
+        Raises UnavailableError if the bucket cannot be reached, and ReplacedError if another worker has
+        started under the same name.
         """
         self.membership.tick(self._reports())
         for shard, replica in self.replicas.items():
@@ -86,7 +94,7 @@ class Worker:
         self.membership.forget()
 
     def follow(self) -> None:
-        """Let each follower read what its owner has appended."""
+        """Let each follower apply the messages that its owner has appended."""
         for shard, replica in list(self.replicas.items()):
             try:
                 replica.follow()
@@ -105,9 +113,12 @@ class Worker:
                         _log.warning("shard %s has no state hash or snapshot: %s", shard, error)
 
     def stop(self) -> None:
-        """Give up all shards, and leave. The other workers take over at once."""
-        with suppress(UnavailableError):
+        """Release all shards, so that the other workers take over at once."""
+        with suppress(UnavailableError, ReplacedError):
             self.membership.tick(self._reports(), is_leaving=True)
+        for opening in self._opening.values():
+            if not opening.cancel():  # it has begun
+                opening.add_done_callback(_close_opened)
         for replica in self.replicas.values():
             replica.close()
         self.replicas.clear()
@@ -115,19 +126,19 @@ class Worker:
             for shard in sorted(self.membership.owned):
                 self.membership.release(shard)
         except UnavailableError as error:
-            _log.warning("the others will take over when the lease ends: %s", error)
+            _log.warning("the other workers will take over when the lease expires: %s", error)
 
     # ------------------------------------------------------------------ the parts of a step
 
     def _reports(self) -> dict[str, ShardReport]:
         reports: dict[str, ShardReport] = {}
         for shard, replica in self.replicas.items():
-            with suppress(OmsError):  # it is being closed
+            with suppress(OmsError):  # the copy is being closed
                 reports[shard] = replica.report()
         return reports
 
     def _finish(self) -> None:
-        """Take what the executor has finished."""
+        """Record which copies the executor has opened, promoted, and closed."""
         for shard, opened in list(self._opening.items()):
             if opened.done():
                 del self._opening[shard]
@@ -145,33 +156,32 @@ class Worker:
         for shard, closed in list(self._closing.items()):
             if closed.done():
                 del self._closing[shard]
-                if shard in self._handed_over:
-                    self._handed_over.discard(shard)
-                    self.membership.release(shard)
+                if shard in self._heirs:
+                    self.membership.release(shard, self._heirs.pop(shard))
 
     def _refuse(self, shard: str, action: str, error: BaseException) -> None:
-        """Give up a shard that cannot be served here. Another worker may be able to serve it."""
+        """Release a shard that this worker cannot serve. Another worker may be able to serve it."""
         _log.error("shard %s cannot be %s: %s", shard, action, error)
         self._refused[shard] = self._clock() + _REFUSED_SECONDS
         replica = self.replicas.get(shard)
         if replica is None and shard in self.membership.owned:
             self.membership.release(shard)
         elif replica is not None:
-            self._handed_over.add(shard)
+            self._heirs[shard] = None
             self._close(shard, replica)
 
     def _close_unwanted(self) -> None:
-        """Close the copies that were replaced by another owner, and those that nobody needs here."""
+        """Close the copies that are no longer owners, and the copies that this worker no longer needs."""
         for shard, replica in list(self.replicas.items()):
             owned = shard in self.membership.owned
             if replica.is_fenced or (replica.is_owner and not owned):
-                _log.warning("shard %s has another owner now", shard)
+                _log.warning("shard %s has a new owner", shard)
                 self._close(shard, replica)
             elif not owned and not self._follows(shard) and shard not in self._promoting:
                 self._close(shard, replica)
 
     def _close(self, shard: str, replica: Replica) -> None:
-        """Close a copy. This waits for the change that is being stored, so the executor does it."""
+        """Close a copy in the executor, because closing waits for the change that is being stored."""
         replica.is_closed = True
         self.replicas.pop(shard, None)
         self._closing[shard] = self._executor.submit(replica.close)
@@ -187,8 +197,7 @@ class Worker:
 
     def _is_able(self, shard: str) -> bool:
         replica = self.replicas.get(shard)
-        is_refused = self._clock() < self._refused.get(shard, -math.inf)
-        return not is_refused and (replica is None or replica.problem is None)
+        return shard not in self.unable and (replica is None or replica.problem is None)
 
     def _open_wanted(self) -> None:
         for shard in self.membership.shards:
@@ -217,6 +226,12 @@ class Worker:
                 continue
             if replica.report().position - report.position <= _MOST_BEHIND:
                 _log.info("shard %s is handed over to %s", shard, preferred)
-                self._handed_over.add(shard)
+                self._heirs[shard] = preferred
                 self._close(shard, replica)
                 return
+
+
+def _close_opened(opening: Future[Replica]) -> None:
+    """Close a copy that was still being opened when its worker ended."""
+    if opening.exception() is None:
+        opening.result().close()

@@ -96,7 +96,7 @@ class LevelBook:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """At the next snapshot, switch to a tick and lot size that also fit this instrument's numbers."""
+        """Switch to a tick and lot size that also fit this instrument's numbers, at the next snapshot."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:
@@ -130,10 +130,10 @@ class LevelBook:
         return True
 
     def _resized(self, message: BookMessage) -> str | None:
-        """Return a description of the problem if the books now have another size for the symbol. O(1).
+        """Return a description of the problem if the symbol now has different sizes in the books. O(1).
 
         The levels, and the prices and amounts of the update, are in the ticks and lots of this book. The next
-        snapshot then uses sizes that fit both.
+        snapshot then uses sizes that fit the books and the exchange's numbers.
         """
         if message.snapshot:
             return None

@@ -24,7 +24,7 @@ Columns: TypeAlias = tuple[Sequence[int], Sequence[int]]
 
 
 class Units:
-    """Converts prices to ticks and amounts to lots, with a cache."""
+    """A converter of prices to ticks and amounts to lots, with a cache."""
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument

@@ -137,7 +137,13 @@ class Kraken:
         )
 
     def _levels(self, symbol: str, levels: Iterable[dict[str, str]]) -> Levels:
-        return tuple(self._texts(symbol, level["price"], level["qty"]) for level in levels)
+        pairs = [(level["price"], level["qty"]) for level in levels]
+        if (
+            symbol not in self._decimals
+            and "e" not in "".join([f"{one}{other}" for one, other in pairs]).lower()
+        ):
+            return tuple(pairs)  # most captures: no instruments, and no exponents
+        return tuple([self._texts(symbol, price, amount) for price, amount in pairs])
 
     def _texts(self, symbol: str, price: str, amount: str) -> tuple[str, str]:
         decimals = self._decimals.get(symbol)

@@ -44,9 +44,10 @@ class LevelOrders:
     def update_to(self, levels: Mapping[Side, Mapping[int, int]], instrument: Instrument) -> None:
         """Set the order amounts at the prices of a snapshot, in the ticks and lots of an instrument.
 
-        If the books know another size for the symbol, replace all orders of the feed, and convert those of
-        others, in one transaction. The symbol keeps its name and its currency. Raises InvalidArgumentError if
-        an order cannot be converted exactly. O(n log n) for n orders of the symbol.
+        If the symbol has a different tick size or lot size in the books, replace the feed's orders, and
+        convert the symbol's other orders, in one transaction. The symbol keeps its name and its currency.
+        Raises InvalidArgumentError if an order cannot be converted exactly. O(n log n) for n orders of the
+        symbol.
         """
         known = self._om.instruments.get(self._symbol)
         if known is None or (known.tick, known.lot) == (instrument.tick, instrument.lot):
@@ -84,9 +85,10 @@ class LevelOrders:
                         removed.append((ids, key))
                 elif amount and key:  # no order can have the price 0
                     new_keys.append(key)
-            new_ids = unused_ids(self._om, self._new_ids, len(new_keys))
-            ids.update(zip(new_keys, new_ids, strict=True))
-            new += [(ids[key], self._symbol, side, changes[key], sign * key) for key in new_keys]
+            if new_keys:
+                new_ids = unused_ids(self._om, self._new_ids, len(new_keys))
+                ids.update(zip(new_keys, new_ids, strict=True))
+                new += [(ids[key], self._symbol, side, changes[key], sign * key) for key in new_keys]
         if amounts or new:
             try:
                 change_orders(self._om, amounts, new)
@@ -97,7 +99,7 @@ class LevelOrders:
             del ids[key]
 
     def _forget_unless_resting(self, new: Iterable[OrderRow]) -> None:
-        """Forget the ids of new orders that were not added, because the next user of an id may be a bot."""
+        """Forget the ids of new orders that were not added, because a bot may use such an id next."""
         for order in new:
             order_id, _, side, _, price = order
             if order_id not in self._om or self._om.get_order(order_id) != order:

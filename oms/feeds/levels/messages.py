@@ -77,7 +77,7 @@ LevelMessage: TypeAlias = BookMessage | TradeMessage | InstrumentMessage
 
 
 class UnsupportedChannelError(OmsError, ValueError):
-    """A book message came from an unsupported `channel`. `supported` contains the supported channels.
+    """A book message from an unsupported `channel`. `supported` contains the supported channels.
 
     >>> print(UnsupportedChannelError("books-elp", ("books", "books5")))
     channel 'books-elp' is not supported; supported channels: 'books', 'books5'
@@ -95,7 +95,7 @@ class UnsupportedChannelError(OmsError, ValueError):
 
 
 class Translator(Protocol):
-    """Converts one exchange's JSON to messages. The result may depend on earlier messages."""
+    """A converter of one exchange's JSON to messages. The result may depend on earlier messages."""
 
     rule: ChecksumRule
 

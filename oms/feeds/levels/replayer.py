@@ -86,7 +86,7 @@ class LevelReplay:
         recorder: Recorder | None = None,
         checksums: Checksums = "verify",
     ) -> None:
-        """If `instruments` is None, read the capture once. Raise FeedError if it cannot be read."""
+        """Read the capture once if `instruments` is None. Raise FeedError if it cannot be read."""
         self._messages: Iterable[LevelMessage] = capture
         if instruments is None:
             found, self._messages = capture.read_ahead(find_instruments)
@@ -147,7 +147,7 @@ def find_instruments(
     """Find the largest decimal tick and lot sizes that fit all prices and amounts of each symbol.
 
     If you pass a tick size or a lot size, all symbols have this size. Strings that are not plain decimals are
-    ignored. O(n) time for n levels in all messages, and O(symbols) memory.
+    ignored. O(n) time for n levels in all messages, and O(s) memory for s symbols.
 
     >>> find_instruments([BookMessage(1, 0, "XYZ", True, asks=(("10.250", "1.00000"),), bids=())])
     {'XYZ': Instrument(tick_size='0.01', lot_size='1')}

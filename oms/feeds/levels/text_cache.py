@@ -19,8 +19,8 @@ class CachedConversion(dict[str, int]):
     """A cache for a function that converts decimal text to multiples of `size`.
 
     An exchange repeats most prices and many amounts, and a lookup is much faster than a conversion. Most new
-    texts are plain decimals, and most sizes are 1, 0.1, 0.01, and so on. These are converted without the
-    function.
+    texts are plain decimals, and most sizes are 1, 0.1, 0.01, and so on. Plain decimals are converted to such
+    sizes without calling the function.
 
     >>> from oms import Instrument
     >>> ticks = CachedConversion(Instrument("0.01").to_ticks, "0.01")

@@ -1,3 +1,3 @@
-"""Replay many recordings at once, on one processor, on all processors, or on many machines."""
+"""Replay many recordings, on one processor, on all processors, or on many machines."""
 
 __all__: list[str] = []

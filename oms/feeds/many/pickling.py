@@ -1,4 +1,4 @@
-"""Find out before a run whether worker processes can import the analysis."""
+"""Check that worker processes can import the analysis, before a run starts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _REMEDY = "move it to a module, pass workers=1, or pass an executor that sends c
 
 
 def check_picklable(analysis: object) -> None:
-    """Raise InvalidArgumentError if a worker process of ours could not load the analysis.
+    """Raise InvalidArgumentError if worker processes cannot load the analysis.
 
-    The pickle of a function contains only its module and name, so a worker must import the module. Without
-    this check, a worker fails while it reads its task. It then ends without a message.
+    The pickle of a function contains only the names of its module and of the function, so a worker must
+    import the module. Without this check, a worker would fail while it reads its task, and would then end
+    without an error message.
 
     >>> check_picklable(lambda run: run.finish())
     Traceback (most recent call last):
@@ -38,7 +39,7 @@ def check_picklable(analysis: object) -> None:
 
 
 class _Pickler(pickle.Pickler):
-    """A pickler that notices whether a function or a class comes from the main module."""
+    """A pickler that detects functions and classes from the main module."""
 
     uses_main = False
 

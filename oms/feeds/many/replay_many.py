@@ -1,4 +1,4 @@
-"""Replay many units at once, and merge their results in the order of the units."""
+"""Replay many units (files) in parallel, and return their results in the order of the units."""
 
 from __future__ import annotations
 
@@ -61,22 +61,24 @@ def replay_many(
     r"""Replay each unit into its own books, and return the results in the order of the units.
 
     `analysis` is called once for each unit, with a UnitReplay. It iterates over the replay, and returns a
-    small value for the result. If it stops early, the rest of the file is still replayed. It must be a pure
-    function of the replay. The results are then the same, whatever runs the units and in whatever order they
-    finish.
+    small value for the result. If it returns before the end of the file, the rest of the file is still
+    replayed. Its value must depend only on the replay. The results are then the same on every executor,
+    however the units are scheduled.
 
-    By default, worker processes replay the units, one for each processor that this process may use, or
-    `workers` of them. The largest files begin first. A single unit, or `workers=1`, runs in this process.
-    Instead, `executor` can be any `concurrent.futures.Executor`, such as the `get_executor()` of a Dask
-    client. It stays open. `progress` is called in this thread after each unit, as they finish.
+    Worker processes replay the units. `workers` is their number, by default one for each processor that this
+    process may use. The largest files begin first. With a single unit or `workers=1`, the current process
+    replays the units. To use other workers, pass any `concurrent.futures.Executor` as `executor`, such as the
+    `get_executor()` of a Dask client. The executor remains open. `progress` is called in the current thread
+    each time a unit finishes.
 
-    Files that cannot be read do not end the run. After all units, UnitsError, which is a FeedError, contains
-    the reasons and the other results. Any other exception, such as one from the analysis, also becomes part
-    of this error, but then no further unit begins. If a worker process ends, another one replays its unit. A
-    unit that ends three worker processes fails with WorkerError, and so does a unit that an executor loses.
+    If a file cannot be read, the run continues. At the end, `replay_many` raises a UnitsError (a FeedError),
+    which contains the reasons and the results of the other units. Any other exception, such as an exception
+    from the analysis, also becomes part of this error, but no further unit begins after it. If a worker
+    process dies, another one replays its unit. A unit fails with WorkerError after three worker processes
+    have died while replaying it, or if the executor loses it.
 
-    Raise InvalidArgumentError if there are no units, if two are equal, or if worker processes cannot import
-    the analysis. Raise WorkerError if no worker can start. Ctrl-C ends the workers.
+    Raise InvalidArgumentError if there are no units, if two units are equal, or if worker processes cannot
+    import the analysis. Raise WorkerError if no worker can start. Ctrl-C ends the worker processes.
 
     O(m log n) for each unit of m messages and n resting orders. Each worker has the books of one unit in
     memory.
@@ -119,7 +121,7 @@ def _outcomes(
     executor: Executor | None,
     workers: int | None,
 ) -> _Outcomes:
-    """Check the arguments, and return a generator of the index and the outcome of each unit."""
+    """Check the arguments. Return a generator of the index and the outcome of each unit."""
     if executor is not None and workers is not None:
         raise InvalidArgumentError("workers", workers, "left out if you pass an executor, which has its own")
     if workers is not None:
@@ -153,9 +155,9 @@ def _here(units: Sequence[ReplayUnit], analysis: Analysis[Any] | None) -> _Outco
 def _on(
     executor: Executor, units: Sequence[ReplayUnit], analysis: Analysis[Any] | None, order: Sequence[int]
 ) -> _Outcomes:
-    """Replay the units on an executor. If the run ends early, cancel those that have not begun."""
+    """Replay the units on an executor. If the run ends early, cancel the units that have not begun."""
     futures: dict[Future[Outcome], int] = {}
-    # Not as_completed(): it never returns a future that was canceled by the shutdown of its executor.
+    # Not as_completed(), which never yields a future that was canceled by the shutdown of its executor.
     done = SimpleQueue[Future[Outcome]]()
     is_ending = False
     try:
@@ -179,7 +181,7 @@ def _on(
 def _submitted(executor: Executor, unit: ReplayUnit, analysis: Analysis[Any] | None) -> Future[Outcome]:
     try:
         return executor.submit(replay_unit, unit, analysis)
-    except RuntimeError as error:  # it has been shut down, or it is broken
+    except RuntimeError as error:  # the executor has been shut down, or is broken
         raise WorkerError(f"the executor accepts no units: {error}") from error
 
 

@@ -23,10 +23,10 @@ Value_co = TypeVar("Value_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult(Generic[Value_co]):
-    """The result of one unit. Equal files, options, and analyses give equal results on every machine.
+    """The result of one unit. The same file, options, and analysis give the same result on every machine.
 
     `value` is what the analysis returned, or None without an analysis. `report`, `last_sequence`, and
-    `state_hash` describe the end of the replay. The latter two are those of the `OrderManagement`.
+    `state_hash` describe the state after the whole file. The last two come from the `OrderManagement`.
     """
 
     unit: ReplayUnit
@@ -39,9 +39,8 @@ class ReplayResult(Generic[Value_co]):
         """Return the result as one line of JSON, with sorted keys and no spaces.
 
         The same file, options, and analysis give the same line. Dataclasses and named tuples become objects.
-        A Decimal or a Fraction becomes a string. Raise
-        InvalidArgumentError if `value` contains anything else that JSON does not have, such as a set or NaN.
-        O(n) for n characters.
+        A Decimal or a Fraction becomes a string. Raise InvalidArgumentError if `value` contains anything else
+        that JSON cannot represent, such as a set or NaN. O(n) for n characters.
         """
         try:
             return json.dumps(_plain(self), allow_nan=False, sort_keys=True, separators=(",", ":"))
@@ -50,7 +49,7 @@ class ReplayResult(Generic[Value_co]):
 
 
 def _plain(value: object) -> object:
-    """Convert a value to what the json module writes."""
+    """Convert a value to types that the json module can write."""
     if value is None or (isinstance(value, (str, int, float)) and not isinstance(value, Enum)):
         return value
     if isinstance(value, (Decimal, Fraction)):
@@ -85,21 +84,22 @@ def _key(key: object) -> str:
 Outcome: TypeAlias = ReplayResult[Any] | Exception
 """A result, or the reason why there is none.
 
-An exception is a value here. So an exception that an executor raises comes from the executor itself.
+A task returns its exception as a value. So if a future raises an exception, the cause is the executor, and
+not the task.
 """
 
 
 def ends_the_run(outcome: Outcome) -> bool:
-    """Return True if no further unit should begin, because the same mistake would probably repeat.
+    """Return True if no further unit should begin, because the same error would probably occur again.
 
-    A file that cannot be read and a worker that ended say nothing about other units. Any other exception
-    comes from the analysis or from an invalid option.
+    If a file cannot be read, or if a worker dies, other units can still succeed. Any other exception comes
+    from the analysis or from an invalid option.
     """
     return isinstance(outcome, Exception) and not isinstance(outcome, (FeedError, WorkerError))
 
 
 class UnitFailure(NamedTuple):
-    """A unit that has no result, and the exception that is the reason."""
+    """A unit without a result, and the exception that is the reason."""
 
     unit: ReplayUnit
     error: Exception
@@ -108,9 +108,9 @@ class UnitFailure(NamedTuple):
 class UnitsError(FeedError):
     """Some units have no result.
 
-    `failures` contains these units and the reasons, and `results` the results of the others, both in the
-    order of the units. If an exception came from the analysis, the units that had not begun are in neither.
-    `path`, `row`, `problem`, and the cause describe that exception, or else the first failure.
+    `failures` contains these units with the reasons, and `results` contains the results of the other units,
+    both in the order of the units. If the analysis raised an exception, the units that had not begun are in
+    neither. `path`, `row`, `problem`, and the cause describe this exception, or otherwise the first failure.
     """
 
     def __init__(self, failures: tuple[UnitFailure, ...], results: tuple[ReplayResult[Any], ...]) -> None:
@@ -131,7 +131,7 @@ class UnitsError(FeedError):
 
 
 class ReplayProgress(NamedTuple):
-    """The progress after a unit. `result` is None if the unit failed.
+    """The progress after a unit has finished. `result` is None if the unit failed.
 
     `finished` and `total` are numbers of units, and `finished_bytes` and `total_bytes` are sizes of files.
     """

@@ -1,4 +1,4 @@
-"""One interface for the replay of a recording of orders and that of a capture of price levels."""
+"""A common interface to replay a recording of orders or a capture of price levels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Source(Protocol):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols whose books have appeared so far, sorted."""
+        """The sorted symbols of all books that the file has had so far."""
         ...
 
     def instrument(self, symbol: str) -> Instrument:
@@ -37,11 +37,11 @@ class Source(Protocol):
         ...
 
     def steps(self) -> Iterator[int]:
-        """Apply the events one by one, and yield the time of each (ns)."""
+        """Apply the events one by one, and yield the time of each event, in nanoseconds."""
         ...
 
     def latest(self) -> tuple[Message, ...] | Outcome | None:
-        """Return the latest event, or None before the first."""
+        """Return the latest event, or None before the first event."""
         ...
 
     def report(self) -> Report | LevelReport:

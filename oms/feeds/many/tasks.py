@@ -1,4 +1,4 @@
-"""One unit as a task: the function that runs in a worker, and its outcome."""
+"""The task of a worker: a function that replays one unit (one file) and returns its outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Analysis", "replay_unit"]
 Value = TypeVar("Value")
 
 Analysis: TypeAlias = Callable[[UnitReplay], Value]
-"""A function of a replay. Its value must depend only on the replay."""
+"""A function that queries a replay. Its value must depend only on the replay."""
 
 
 def replay_unit(unit: ReplayUnit, analysis: Analysis[Any] | None) -> Outcome:
@@ -32,7 +32,7 @@ def replay_unit(unit: ReplayUnit, analysis: Analysis[Any] | None) -> Outcome:
 
 
 def _portable(error: Exception, unit: ReplayUnit) -> Exception:
-    """Return a copy that reaches another process and that keeps no books in memory through its traceback."""
+    """Return a copy that can be pickled, and whose traceback keeps no books in memory."""
     trace = "".join(format_exception(error))
     try:
         copy: Exception = pickle.loads(pickle.dumps(error))  # noqa: S301 - written by this very line

@@ -1,4 +1,4 @@
-"""The replay of one unit, which an analysis iterates over."""
+"""The replay of one unit (one file), which an analysis iterates over."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class UnitReplay:
     r"""The replay of one unit into new books. `replay_many` passes it to the analysis.
 
     Each step of an iteration applies one event to the books `om`. The file is streamed. Between two steps,
-    the analysis may call any method of the books. It may ask questions, try changes with `what_if`, or place
-    its own orders as in any other replay. The clock of the books shows the time of the recording.
+    the analysis may call any method of the books. For example, it may query prices, try changes with
+    `what_if`, or place its own orders. The clock of the books shows the time of the recording.
 
     >>> import pathlib, tempfile
     >>> from oms import Side
@@ -57,8 +57,8 @@ class UnitReplay:
     def latest(self) -> tuple[Message, ...] | Outcome | None:
         """The latest event, or None before the first.
 
-        In a recording, an event is one message, or all messages of a sweep. In a capture, it is the outcome
-        of one message.
+        In a recording, an event is one message, or all messages of a sweep. In a capture, an event is the
+        outcome of one message.
         """
         return self._source.latest()
 
@@ -69,15 +69,15 @@ class UnitReplay:
     def __iter__(self) -> Iterator[int]:
         """Apply the events one by one, and yield the time of each, in nanoseconds.
 
-        A second loop continues where the first one stopped. Raise FeedError if the file cannot be read to the
-        end.
+        A second loop continues where the first loop stopped. Raise FeedError if the file cannot be read to
+        the end.
         """
         return self._steps
 
     def every(self, seconds: float) -> Iterator[int]:
         """Apply the events, and yield the time of the first event in each interval, in nanoseconds.
 
-        Intervals begin at the multiples of `seconds`. An interval without an event yields nothing. Raise
+        Intervals are aligned to multiples of `seconds`. An interval without an event yields nothing. Raise
         InvalidArgumentError if `seconds` is not positive.
         """
         return self._first_in_each(nanoseconds_in("seconds", seconds))
@@ -90,6 +90,6 @@ class UnitReplay:
                 yield time
 
     def finish(self) -> Report | LevelReport:
-        """Apply the remaining events, and return the report on the whole file. You may call this again."""
+        """Apply the remaining events, and return the report on the whole file. Can be called repeatedly."""
         deque(self._steps, maxlen=0)
         return self._source.report()

@@ -18,14 +18,14 @@ __all__ = ["ReplayUnit"]
 class ReplayUnit:
     """One file to replay, usually one day of one symbol. Units are values: picklable and comparable.
 
-    A unit with only a path is replayed as the command `oms replay` does it: the feed is detected, the symbol
-    comes from the name of the file, and the policy for unknown orders is that of `DEFAULT_UNKNOWN`.
+    A unit with only a path is replayed as by the command `oms replay`: the feed is detected, the symbol is
+    taken from the name of the file, and the policy for unknown orders from `DEFAULT_UNKNOWN`.
 
-    `feed`, `tick_size`, and `lot_size` are for all files. They have the same meaning as in `open_recording`,
-    and as in `find_instruments` for captures. `symbol`, `unknown`, `ignore`, `book`, `trades`, and `midnight`
-    are for recordings of orders, and the same as in `replay`. `depth` and `checksums` are for captures of
-    price levels, and the same as in `open_capture` and `replay_levels`. An option that does not apply to the
-    feed of the file raises InvalidArgumentError when the unit is replayed.
+    `feed`, `tick_size`, and `lot_size` apply to all files. They have the same meaning as in `open_recording`,
+    or in `find_instruments` for captures. `symbol`, `unknown`, `ignore`, `book`, `trades`, and `midnight`
+    apply only to recordings of orders, with the same meaning as in `replay`. `depth` and `checksums` apply
+    only to captures of price levels, with the same meaning as in `open_capture` and `replay_levels`. An
+    option that does not apply to the feed of the file raises InvalidArgumentError when the unit is replayed.
 
     >>> ReplayUnit("XYZ_2020-01-02_34200000_57600000_message_5.csv", feed="lobster").feed
     'lobster'
@@ -46,7 +46,7 @@ class ReplayUnit:
     checksums: Checksums | None = None
 
     def __post_init__(self) -> None:
-        """Store paths as strings, so that equal paths are equal units."""
+        """Store the paths as strings, so that units with the same path compare equal."""
         for name in ("path", "book", "trades"):
             value = getattr(self, name)
             if name == "path" or value is not None:

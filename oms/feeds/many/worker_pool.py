@@ -1,28 +1,33 @@
-"""Worker processes that survive the death of one of them.
+"""A pool of worker processes that survives the death of a worker.
 
-The problem: a process can end in the middle of a unit. The system kills it because memory is short, or a
-library crashes. The other units must not be lost, and a unit that kills every worker must be named.
+The problem: a process can die while it replays a unit (one file to replay). For example, the system kills it
+when memory runs out, or a library crashes. The other units must not be lost, and if a unit kills every
+worker, the error must name this unit.
 
 What does not work:
 
-- One ProcessPoolExecutor with several workers. If one worker ends, the whole pool breaks. Every unfinished
-  future gets the same BrokenProcessPool, which does not say which unit was the cause.
-- Running all lost units again in a new pool. A good unit that shares its pools with a bad one would lose its
-  workers too, and would be blamed.
-- Starting workers with fork. A fork copies locks that other threads hold. So workers start with spawn, which
-  is slower and imports the program's main module again.
+- Using one ProcessPoolExecutor with several workers. If one worker dies, the whole pool breaks. Every
+  unfinished future gets the same BrokenProcessPool error, which does not say which unit was the cause.
+- Running all lost units again in a new pool. A good unit that is always in the same pool as a bad unit would
+  also lose its workers, and would fail.
+- Starting workers with fork. A fork copies locks while other threads hold them. So workers start with spawn,
+  which is slower, and imports the program's main module again.
 
-The solution: each worker is a ProcessPoolExecutor of its own with one process, and gets one unit at a time.
+The solution: each worker is a separate ProcessPoolExecutor with one process, and gets one unit at a time.
 
 Invariants:
 
-1. A worker's first task returns its process id. A worker gets no unit before that, so a worker that cannot
-   start is never mistaken for a unit that kills its worker.
-2. If a worker ends, at most one unit is lost, and that unit goes to a new worker. A unit that has lost
-   `ATTEMPTS` workers fails.
-3. However the run ends, no process remains. A worker that is still replaying is killed, because its result is
-   no longer needed. Workers ignore Ctrl-C, which a terminal sends to all processes. The process that started
-   them handles it.
+1. A worker's first task returns its process id. Only then does the worker get a unit, so a failed start is
+   never attributed to a unit.
+2. If a worker dies, at most one unit is lost, and a new worker replays this unit. A unit fails after
+   `ATTEMPTS` workers have died while replaying it.
+3. No matter how the run ends, no worker process remains. A worker that is still replaying is killed, because
+   its result is no longer needed. A terminal sends Ctrl-C to all processes. Workers ignore it, and the
+   process that started them (the parent) handles it. If the parent is killed, it cannot end its workers. So
+   each worker watches the parent, and exits when the parent exits.
+4. Only the worker holds the write end of the pipe for its results. So when the worker dies, the reader gets
+   EOF, even in the middle of a result.
+5. After `ATTEMPTS` failed starts in a row, all waiting units fail, so the run ends.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ import signal
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from threading import Thread
 from typing import Any
 
 from oms.feeds.errors import WorkerError
@@ -43,11 +49,11 @@ from oms.feeds.many.units import ReplayUnit
 __all__ = ["ATTEMPTS", "WorkerPool", "not_received"]
 
 ATTEMPTS = 3
-"""A unit fails after it has lost this many workers. A run ends after this many failed starts in a row."""
+"""A unit fails after this many workers have died on it. A run ends after this many failed starts in a row."""
 
 
 class WorkerPool:
-    """A run of tasks on worker processes of our own."""
+    """A run of tasks on worker processes that the pool itself starts."""
 
     def __init__(self, workers: int, units: Sequence[ReplayUnit], analysis: Analysis[Any] | None) -> None:
         """Set the number of workers. Start nothing yet."""
@@ -62,7 +68,7 @@ class WorkerPool:
         self._failed_starts = 0
 
     def outcomes(self, order: Sequence[int]) -> Generator[tuple[int, Outcome]]:
-        """Yield each unit's index and outcome when it finishes. Begin the units in the given order.
+        """Yield each unit's index and outcome when the unit finishes. Begin the units in the order `order`.
 
         Raise WorkerError if the workers cannot start.
         """
@@ -103,7 +109,7 @@ class WorkerPool:
                 yield from self._after_an_end(worker, end)
 
     def _after_an_end(self, worker: _Worker, error: BrokenExecutor) -> Iterator[tuple[int, Outcome]]:
-        """Put back the unit of a worker that has ended, and start another worker."""
+        """Put a dead worker's unit back into the queue, or yield the unit's failure. Start another worker."""
         index = worker.index
         if index is None:
             self._failed_starts += 1
@@ -112,14 +118,16 @@ class WorkerPool:
                     "the worker processes cannot start; in a script, call replay_many below "
                     "if __name__ == '__main__':, or pass workers=1"
                 ) from error
-            while self._failed_starts == ATTEMPTS and self._waiting:
+            while self._failed_starts >= ATTEMPTS and self._waiting:
                 yield self._waiting.popleft(), WorkerError(f"{ATTEMPTS} worker processes could not start")
         else:
             self._lost[index] += 1
             if self._lost[index] < ATTEMPTS:
                 self._waiting.appendleft(index)
             else:
-                yield index, WorkerError(f"the worker process ended in each of {ATTEMPTS} attempts")
+                failure = WorkerError(f"the worker process ended in each of {ATTEMPTS} attempts")
+                failure.__cause__ = error  # it has a traceback if this process could not read the result
+                yield index, failure
         if self._waiting:
             self._start_worker()
 
@@ -140,12 +148,23 @@ class _Worker:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, _ignore_interrupts)
+        self._pool = ProcessPoolExecutor(1, context, _initialize)
         self.index: int | None = None
         self.process_id: int | None = None
 
     def start(self) -> Future[int]:
-        return self._pool.submit(os.getpid)
+        try:
+            future = self._pool.submit(os.getpid)  # also starts the process
+        except OSError as error:  # the system has no memory for another process
+            failed = Future[int]()
+            failed.set_exception(BrokenExecutor(f"no process can start: {error}"))
+            return failed
+        # The reader of a pipe waits as long as any process has the write end open. So this process must close
+        # its own copy of the write end. Otherwise, if the worker is killed in the middle of a long result,
+        # the reader would wait forever for the rest of the result.
+        results: Any = self._pool._result_queue
+        results._writer.close()
+        return future
 
     def begin(
         self, index: int, units: Sequence[ReplayUnit], analysis: Analysis[Any] | None
@@ -162,5 +181,14 @@ class _Worker:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
+def _initialize() -> None:
+    """Ignore Ctrl-C, which the parent process handles, and exit when the parent process exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

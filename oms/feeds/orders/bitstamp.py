@@ -79,9 +79,10 @@ def read(
     r"""Open a file of order events for streaming.
 
     The file does not contain a symbol, so the default is the file name up to the first dot. The default tick
-    size is 0.01, or smaller if any price has more decimals. To find out, `units` reads the whole file once.
-    `lot_size` is the size of one unit in the volume column, 1e-8 by default. Raise InvalidArgumentError if a
-    size is invalid. Iterating raises FeedError if the file or a row is invalid. O(1) memory.
+    size is 0.01, or smaller if any price has more decimals. To determine the tick size, `units` reads the
+    whole file once. `lot_size` is the size of one unit in the volume column, 1e-8 by default. Raise
+    InvalidArgumentError if a size is invalid. Iterating raises FeedError if the file or a row is invalid.
+    O(1) memory.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +132,7 @@ def is_header(text: str) -> bool:
 
 
 class _OrderRows:
-    """Reads the rows below the header."""
+    """A parser of the rows below the header."""
 
     columns = staticmethod(_ORDER.columns)
 

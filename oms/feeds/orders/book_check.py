@@ -1,7 +1,7 @@
 """Compare a replay's best prices with an order-book file.
 
 A state is the price and amount of the best level on each side. Some files have a row for every message, and
-others have a row only for every change. Which kind it is becomes clear only at the end, so two comparisons
+others have a row only for every change. The kind of a file becomes clear only at the end, so two comparisons
 run at the same time:
 
 - Row by row: each message is compared with one row of the file. This result is used if the file has exactly
@@ -126,7 +126,7 @@ class BookCheck:
 
 
 class _RowCheck:
-    """Compares each message with the file row at the same position."""
+    """A comparison of each message with the file row at the same position."""
 
     def __init__(self, published: Iterator[tuple[int, Best]]) -> None:
         self._published = published
@@ -181,7 +181,7 @@ class _RowCheck:
 
 
 class _StateCheck:
-    """Compares two sequences of states, and realigns them after each difference."""
+    """A comparison of two sequences of states, which are realigned after each difference."""
 
     def __init__(self, published: Iterator[tuple[int, Best]]) -> None:
         self._published = published
@@ -227,7 +227,7 @@ class _StateCheck:
                 self._differ(*self._next_common())
 
     def _next_common(self) -> tuple[int, int]:
-        """Return how many states to skip in the replay and in the file to reach equal states again."""
+        """Return how many states to skip in the replay, and how many in the file, until both match again."""
         replayed, published = (
             [top for _, top in islice(side, _AHEAD + 1)] for side in (self._replayed, self._from_file)
         )

@@ -62,7 +62,7 @@ def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
 
 
 def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
-    """Return True if a row names at least `least` columns, and the names match these patterns in order.
+    """Return True if a row has at least `least` column names, which match the patterns `names` in order.
 
     Case and punctuation do not matter. There may be one extra column at the start, and any number at the end.
 

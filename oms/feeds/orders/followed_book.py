@@ -34,7 +34,7 @@ _YOURS = "the id belongs to one of your own orders"
 class FollowedBook:
     """The two books of one symbol in an OrderManagement, updated by messages.
 
-    `path` is the path that an error names. Unless `raises` is True, unknown orders are only counted.
+    Errors contain the `path`. Unless `raises` is True, unknown orders are only counted.
     """
 
     def __init__(
@@ -332,7 +332,7 @@ class FollowedBook:
     def _check_sizes(self, row: int) -> None:
         """Raise FeedError if the tick size or lot size of the symbol has changed. O(1).
 
-        Otherwise, the prices and amounts of later messages would be in other units than the books.
+        Otherwise, the prices and amounts of later messages would be in different units than the books.
         """
         known, before = self._om._books.instruments.get(self._symbol), self._instrument
         if known is before:

@@ -94,7 +94,7 @@ def is_message(text: str) -> bool:
 
 
 class _MessageRows:
-    """Reads message rows. The first row of values determines the format."""
+    """A parser of message rows. The first row of values determines the format."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
@@ -198,7 +198,7 @@ def best_levels(path: str | os.PathLike[str]) -> Generator[tuple[int, Best]]:
 
 
 class _BookRows:
-    """Reads order-book rows as one column of whole rows. All rows must have the same number of levels."""
+    """A parser that returns order-book rows as a single column. All must have the same number of levels."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

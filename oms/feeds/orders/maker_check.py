@@ -18,7 +18,7 @@ _WINDOW = 5_000_000_000
 
 
 class MakerCheck:
-    """Finds the maker of each published trade, and checks whether the maker was first in its book.
+    """A check that finds the maker of each published trade, and whether the maker was first in its book.
 
     Each trade has two rows in the recording, one for the maker and one for the taker. The trade's time is the
     time of the earlier row, and its amount is how much the maker's amount decreased. `trades` counts the

@@ -32,7 +32,7 @@ Feed = Literal["bitstamp", "lobster"]
 
 
 class Kind(StrEnum):
-    """What a message reports."""
+    """The kind of event that a message reports."""
 
     SUBMITTED = "submitted"
     """A new order was added (LOBSTER)."""

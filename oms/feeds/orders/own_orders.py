@@ -10,8 +10,8 @@ events, and update the index with each event.
 
 1. An order is yours if it is in the symbol's books and its id is not in `recorded`.
 2. The amounts of your orders are read from the book, so repeated or out-of-order events do no harm.
-3. An open transaction does not publish its events. The latest sequence number is then larger than that of
-   the last event received. In this case, the index is rebuilt from the books before each message, in O(n).
+3. An open transaction does not publish its events. The latest sequence number is then larger than the number
+   of the last event received. In this case, the index is rebuilt from the books before each message, in O(n).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _UNKNOWN = -2  # a sequence number that no event follows
 class OwnOrders:
     """The orders of `symbol` whose ids are not in `recorded`.
 
-    `recorded` are the ids of the orders that the caller has added with `books`. Before using the index, the
-    caller calls `refresh` if anything else may have changed the books.
+    `recorded` contains the ids of the orders that the caller has added with `books`. Before using the index,
+    the caller calls `refresh` if anything else may have changed the books.
     """
 
     def __init__(

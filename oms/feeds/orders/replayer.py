@@ -126,7 +126,8 @@ class Replay:
 
     During each step, the clock of `om` shows the time of the recording (see ReplayClock), plus `midnight`. A
     LOBSTER file contains times since midnight but no date, so pass the time of that midnight in nanoseconds
-    since 1970. Orders that rest before the first message have the time of the earlier clock, or no time.
+    since 1970. The events of orders that the replay adds before the first message get their timestamps from
+    the earlier clock, or have no timestamps.
 
     Do not change the tick size or the lot size of the symbol during a replay, for example with
     `convert_orders`. The next message would then raise FeedError.

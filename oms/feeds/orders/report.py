@@ -126,7 +126,7 @@ class Report:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences about anything else worth knowing, apart from disagreements and reservations."""
+        """Sentences about other results, apart from disagreements and reservations."""
         sentences: list[str] = []
         out_of_priority = self.trades_equal_cost - self.trades_equal_fills
         if out_of_priority and self.agrees:

@@ -49,6 +49,17 @@ def test_without_an_interval_the_samples_are_those_at_the_end_of_each_symbol(tmp
     )
 
 
+@pytest.mark.parametrize("amounts", [[100, 5_000], []])
+def test_pickled_samples_are_equal_named_tuples_in_fewer_bytes(tmp_path: Path, amounts: list[int]) -> None:
+    [unit] = write_units(tmp_path, [400])
+    samples = CostSampler(amounts, every=10)(UnitReplay(unit))
+    pickled = pickle.dumps(samples)
+    copy = pickle.loads(pickled)  # noqa: S301 - our own pickle
+    assert copy == samples
+    assert [type(sample) for sample in copy] == [CostSample] * len(samples)
+    assert not samples or len(pickled) < len(pickle.dumps(list(samples)))
+
+
 def test_a_sampler_can_be_pickled_and_compared() -> None:
     sampler = CostSampler([100], every=1)
     assert pickle.loads(pickle.dumps(sampler)) == sampler  # noqa: S301 - our own pickle

@@ -1,4 +1,4 @@
-"""A Dask cluster gives the results of one process, also if it loses a worker."""
+"""A Dask cluster gives the results of one process, even if it loses a worker."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ pytestmark = pytest.mark.long
 def executor() -> Iterator[Executor]:
     """Return the executor of a cluster with two worker processes on this machine."""
     with (
-        LocalCluster(  # type: ignore[no-untyped-call] # distributed has no types here
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        Client(cluster) as client,  # type: ignore[no-untyped-call] # nor here
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
     ):
         yield client.get_executor()
 
