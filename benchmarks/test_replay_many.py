@@ -25,7 +25,6 @@ from time import perf_counter, process_time
 
 import pytest
 
-from oms.cli.synthetic_session import write_session
 from oms.feeds import CostSample, CostSampler, ReplayUnit, UnitReplay, replay_many
 
 FILES = 8
@@ -35,6 +34,8 @@ ANALYSIS = CostSampler([100, 1_000], every=60)
 
 def write_files(folder: Path) -> list[ReplayUnit]:
     """Write two sessions, and copies of them under other names."""
+    from oms.cli.synthetic_session import write_session  # noqa: PLC0415 - workers import this file, but not the CLI
+
     units: list[ReplayUnit] = []
     for number in range(FILES):
         place = folder / str(number)

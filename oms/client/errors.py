@@ -90,5 +90,6 @@ class UnsteadyBooksError(ApiError, RuntimeError):
     For an OrderManagement, this happens only if the service no longer has the events between the pages. Then
     read the orders again, or start the service with a journal, which keeps all events. For a MatchingEngine,
     and for a cluster of several shards, it happens if the books change during each of 10 attempts. Then read
-    the orders of one symbol, or of one owner of a MatchingEngine.
+    the orders of one symbol, or of one owner of a MatchingEngine. `orders_by_id` makes only one attempt,
+    because it has already returned orders.
     """
