@@ -78,8 +78,8 @@ class Account:
     `source` is a MatchingEngine or an OrderManagement. The account subscribes to it, and books each fill. A
     fill of a MatchingEngine has two parties, the taker and the maker, and both are booked. A fill between two
     orders of the same owner is booked twice for this owner. An order without an owner belongs to the owner
-    None. A trade of an OrderManagement is booked for the owner None, as the taker. The owners of the resting
-    orders are unknown, so their side of the trade is not booked.
+    None. For an OrderManagement, the taker's side of each trade is recorded under the owner None. The owners
+    of the resting orders are unknown, so the makers' side is not recorded.
 
     `fees` is a FeeSchedule for all symbols, or a mapping of symbols to FeeSchedules. A symbol that is not in
     the mapping has no fees. `cost_basis` says which open lots a fill closes.

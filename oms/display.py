@@ -133,7 +133,7 @@ def tables(
     fills: Sequence[Sequence[Cell]],
     count: int,
 ) -> str:
-    """Return an HTML table of figures and one of fills. `count` is the number of fills, shown or not."""
+    """Return two HTML tables, of figures and of fills. `count` is the number of fills, shown or not."""
     hidden = count - len(fills)
     remark = f"<p>{hidden:,} more fills are not shown.</p>" if hidden else ""
     return f"<div>{table(caption, ('', ''), figures)}{table('Fills', header, fills)}{remark}</div>"

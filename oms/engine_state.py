@@ -121,6 +121,6 @@ def _are_valid_prices(last_prices: Any) -> bool:
 
 
 def are_same_order(entry: Entry, order: Order) -> bool:
-    """Return True if a resting order can belong to an entry."""
+    """Return True if an entry can describe a resting order."""
     is_same_book = (order.symbol, order.side) == (entry.order.symbol, entry.order.side.opposite)
     return is_same_book and order.amount + entry.hidden <= entry.total

@@ -165,7 +165,7 @@ class Facade(ReferenceData, Copyable):
         You can set it at any time, even inside a transaction. An event's timestamp is the time at which its
         change was made. The clock is called once for each event, with the lock held, and only if a
         subscriber, a journal, or a transaction needs the event. A MatchingEngine also calls the clock for
-        each order to which a rate limit applies. The clock cannot use these books, and is not called in a
+        each order to which a rate limit applies. The clock must not use these books. It is not called in a
         what-if. If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method
         that makes the change raises that exception or InvalidArgumentError, and nothing changes.
 

@@ -148,8 +148,8 @@ class IdMap(Generic[K]):
         If you call this method inside another transaction and that transaction is rolled back, you must
         remove the key yourself. The same applies inside a what-if.
 
-        Raises the same errors as `new`, and InvalidArgumentError if `parse` does not restore the key. When
-        the block ends, it raises JournalError if the journal cannot store the order.
+        Raises the same errors as `new`, and InvalidArgumentError if `parse` does not convert the key's text
+        back to the key. When the block ends, it raises JournalError if the journal cannot store the order.
         """
         first = MAX_INT + 1  # no id has been given
         try:

@@ -28,7 +28,7 @@ class Instrument:
     `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are positive decimal
     strings, and "1" by default. `name` and `currency` (such as "USD") are only for display. `price_decimals`
     is the number of decimal places with which prices are shown, by default as many as the tick size has.
-    Raises InvalidArgumentError for any other value, and if prices need more decimal places than
+    Raises InvalidArgumentError if an argument is invalid, or if prices need more decimal places than
     `price_decimals`. Each conversion of one number takes O(d) for d digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")

@@ -61,7 +61,7 @@ def as_sides(values: Sequence[object], sides: object) -> list[Side]:
 
 
 def _by_type(sides: object) -> dict[type, dict[object, Side]]:
-    """Return the mapping as one dict for each type of its keys, or an empty dict if it is not valid."""
+    """Split the mapping into one dict for each type of key. If it is invalid, return an empty dict."""
     of_type: dict[type, dict[object, Side]] = {}
     if isinstance(sides, Mapping):
         for key, side in cast("Mapping[object, object]", sides).items():

@@ -77,7 +77,7 @@ def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
 
 
 def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:
-    """Add an error code to the response for its status. Several codes may share a status."""
+    """Document an error code under its HTTP status. Several codes may share a status."""
     status, title = PROBLEMS[code]
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
     response = responses.setdefault(status, {"description": "", "content": {PROBLEM_MEDIA_TYPE: content}})

@@ -186,7 +186,7 @@ class OrdersQuery(DecimalsQuery):
 
 
 class SelectionQuery(BaseModel):
-    """The open orders to select: by symbol, by the submitter's side, by owner, or all of them."""
+    """The open orders to select: by symbol, by side (as submitted), by owner, or all of them."""
 
     symbol: OptionalSymbol = None
     side: OptionalSideName = None

@@ -64,7 +64,7 @@ def _print_problems(console: Console, problems: list[str]) -> ExitCode:
 
 
 def _shown(setting: Setting, loaded: Loaded, plan: Plan) -> str:
-    """Return the value that the service would use. Never show a secret."""
+    """Return the value that the service would use. For a secret, return only whether it is set."""
     value: Any = getattr(loaded.values, setting.name)
     if setting.name in loaded.invalid:
         return "invalid"

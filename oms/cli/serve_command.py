@@ -34,7 +34,7 @@ class ServeCommand(TyperCommand):
     _options: list[Any] | None = None
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return all options. Print how to install the `api` extra, and exit, if it is missing."""
+        """Return all options. If the `api` extra is missing, print how to install it, and exit."""
         if self._options is None:
             self._options = _options()
         *own, help_option = super().get_params(ctx)

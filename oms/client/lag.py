@@ -38,7 +38,7 @@ class Lag(NamedTuple):
 
 
 def lag_of(headers: Mapping[str, str]) -> Lag | None:
-    """Return the lag in a response's headers, or None if the response does not come from a standby."""
+    """Read the lag from a response's headers. Return None if the response does not come from a standby."""
     if headers.get(ROLE_HEADER) != STANDBY:
         return None
     messages, events, seconds = (headers.get(name, "") for name in LAG_HEADERS)

@@ -345,7 +345,8 @@ def events(
 
     If `after` is above the sequence number of the newest event, the result is empty. If a service without a
     journal restarts, the sequence numbers start again at 1. To notice a restart, read your last event again,
-    with its sequence minus 1 as `after`. The first result must then equal your last event.
+    with its sequence minus 1 as `after`. If the result is empty, or does not begin with your last event, the
+    service was restarted.
 
     Raises RequestRejectedError with the code "no_longer_available" if the service no longer has some of the
     events. Raises InvalidArgumentError if an argument is invalid.

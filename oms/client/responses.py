@@ -59,8 +59,8 @@ class Response(NamedTuple):
 
     `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
     attempt at the same request may have reached the service. `retry_after` is the wait before the next
-    attempt in seconds, if the response contains one. `shard` is the shard of a cluster that has responded.
-    `lag` says how far a standby lags.
+    attempt in seconds, if the response contains one. In a cluster, `shard` is the shard that sent the
+    response. `lag` says how far a standby lags.
     """
 
     status: int

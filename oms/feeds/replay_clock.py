@@ -71,9 +71,10 @@ class ReplayClock:
 
     @contextmanager
     def during(self, om: OrderManagement) -> Generator[ReplayClock]:
-        """Call `begin`, and `end` after the `with` block, even after an error. Do not yield from the block.
+        """Call `begin` before the `with` block, and `end` after it, even after an error.
 
-        A generator that is not run to its end would keep the clock in the books.
+        Do not yield from the block. If such a generator were never exhausted, `end` would not be called, and
+        the books would keep this clock.
         """
         try:
             yield self.begin(om._ledger)

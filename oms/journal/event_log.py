@@ -109,8 +109,8 @@ class EventLog:
     def engine_state(self, name: str, at: Head) -> EngineState | None:
         """Return the state of a matching engine, or None if the journal belongs to an OrderManagement.
 
-        `name` is "engine" or "engine_snapshot". `at` is the head of the orders at the same moment. O(n) for n
-        orders.
+        `name` is "engine" or "engine_snapshot". `at` is the Head that was stored together with the orders.
+        O(n) for n orders.
         """
         head, tables = self.head(name), ["entries", "last_prices"]
         if name == "engine_snapshot":

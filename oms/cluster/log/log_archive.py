@@ -135,7 +135,7 @@ class LogArchive(ABC):
         return iter(self._settled().all_replies())
 
     def page_of_events(self, after: int | None, limit: int) -> EventPage:
-        """Return a page of events. See Archive. To find its start, O(log n) of n messages are read."""
+        """Return a page of events. See Archive. Finds its start with O(log n) reads for n messages."""
         _check_page(after, limit)
         end, before = self._current(), after or 0
         events: list[Event] = []
@@ -147,7 +147,7 @@ class LogArchive(ABC):
         return EventPage(1, tuple(events), bool(events) and events[-1].sequence < end.sequence)
 
     def page_of_trades(self, after: int | None, limit: int) -> TradePage:
-        """Return a page of trades. See Archive. To find its start, O(log n) of n messages are read."""
+        """Return a page of trades. See Archive. Finds its start with O(log n) reads for n messages."""
         _check_page(after, limit)
         end, before = self._current(), after or 0
         trades: list[TradePlaced] = []

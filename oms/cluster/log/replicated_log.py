@@ -67,8 +67,8 @@ class ReplicatedLog(Protocol):
 
         If a message with the same `message_id` was stored recently, return the position of that message.
         Raises WrongPositionError if the log does not end at position `expected`. Raises RejectedError if the
-        log never accepts the message, for example because it is too long. Raises UnknownOutcomeError in all
-        other cases.
+        log can never accept the message, for example because it is too long. Raises UnknownOutcomeError in
+        all other cases.
         """
         ...
 

@@ -237,7 +237,7 @@ def _headers(shard: str, replica: Replica) -> Mapping[str, str]:
 
 
 def _lag_headers(lag: Lag) -> Mapping[str, str]:
-    """Return headers that say how far a follower lags, without unknown numbers."""
+    """Return headers that say how far a follower lags. Unknown numbers have no header."""
     texts = (lag.messages, lag.events, f"{lag.seconds:.3f}")
     return {name: str(text) for name, text in zip(LAG_HEADERS, texts, strict=True) if text is not None}
 

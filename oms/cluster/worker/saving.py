@@ -43,7 +43,7 @@ EVERY = 100_000
 class Saving:
     """Snapshots of the books that use this journal, saved once every `every` events.
 
-    `lock` is held while the copying begins, so that a follower applies no message meanwhile.
+    `lock` is held at the start of the copy, so that a follower applies no message at that moment.
     """
 
     def __init__(
