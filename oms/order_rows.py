@@ -1,14 +1,12 @@
 """Convert the arguments of `add_orders` to rows, and check them.
 
-The checks run over whole columns in C. Calling a Python function for each order would take longer than adding
-the orders to a book.
+Columns are checked as a whole, in C. If this fails, each value is checked, to name its column and row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any, cast
 
 from oms.conversions import as_order
@@ -40,12 +38,6 @@ def as_rows(orders: object) -> Sequence[OrderRow]:
 
 def check_orders(orders: Sequence[object]) -> None:
     """Raise InvalidOrderError for the first value that is not a valid Order."""
-    if not orders:
-        return
-    if set(map(type, orders)) == {Order}:
-        fields = (list(map(itemgetter(n), cast("Sequence[Order]", orders))) for n in range(5))
-        if _are_sound(*fields):
-            return
     for order in orders:
         if type(order) is not Order:
             raise InvalidOrderError("orders", order, "an iterable of Order", as_order(order))
@@ -54,28 +46,8 @@ def check_orders(orders: Sequence[object]) -> None:
 
 def check_rows(rows: Sequence[OrderRow]) -> None:
     """Raise InvalidOrderError for the first row that does not contain the fields of a valid Order."""
-    if not _are_sound(*zip(*rows, strict=True)):
-        for row in rows:
-            check_order(*row)
-
-
-def _are_sound(
-    ids: Sequence[Any],
-    symbols: Sequence[Any],
-    sides: Sequence[Any],
-    amounts: Sequence[Any],
-    prices: Sequence[Any],
-) -> bool:
-    """Return True if all fields are valid. If it returns False, check each order individually."""
-    return (
-        set(map(type, chain(ids, amounts, prices))) == {int}
-        and set(map(type, symbols)) == {str}
-        and set(map(type, sides)) == {Side}
-        and 0 <= min(ids) <= max(ids) <= MAX_INT
-        and 0 < min(amounts) <= max(amounts) <= MAX_INT
-        and 0 < min(prices) <= max(prices) <= MAX_INT
-        and all(symbol and symbol.isascii() for symbol in set(symbols))
-    )
+    for row in rows:
+        check_order(*row)
 
 
 # ---------------------------------------------------------------------- columns
@@ -122,6 +94,25 @@ def as_lists(columns: Mapping[Any, object]) -> dict[str, list[Any]]:
 def is_single(column: object) -> bool:
     """Return True for a single symbol or side instead of a column."""
     return type(column) is int or isinstance(column, str)
+
+
+def _are_sound(
+    ids: Sequence[Any],
+    symbols: Sequence[Any],
+    sides: Sequence[Any],
+    amounts: Sequence[Any],
+    prices: Sequence[Any],
+) -> bool:
+    """Return True if all columns contain only valid values."""
+    return (
+        set(map(type, chain(ids, amounts, prices))) == {int}
+        and set(map(type, symbols)) == {str}
+        and set(map(type, sides)) == {Side}
+        and 0 <= min(ids) <= max(ids) <= MAX_INT
+        and 0 < min(amounts) <= max(amounts) <= MAX_INT
+        and 0 < min(prices) <= max(prices) <= MAX_INT
+        and all(symbol and symbol.isascii() for symbol in set(symbols))
+    )
 
 
 def _check_row(row: int, order: tuple[object, ...]) -> None:

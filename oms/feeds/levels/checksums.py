@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, repeat, zip_longest
+from functools import lru_cache
+from itertools import chain, starmap, zip_longest
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -45,8 +46,13 @@ def _alternating(asks: Texts, bids: Texts) -> str:
 
 
 def _asks_then_bids(asks: Texts, bids: Texts) -> str:
-    digits = ",".join(chain.from_iterable(chain(asks, bids))).replace(".", "")
-    return "".join(map(str.lstrip, digits.split(","), repeat("0")))
+    return "".join(starmap(_digits, chain(asks, bids)))
+
+
+@lru_cache(maxsize=4096)  # a message changes few of the levels that the checksum covers
+def _digits(price: str, amount: str) -> str:
+    """Return the digits of a level, without decimal points and without leading zeros of both numbers."""
+    return price.replace(".", "").lstrip("0") + amount.replace(".", "").lstrip("0")
 
 
 ALTERNATING = ChecksumRule(25, _alternating)

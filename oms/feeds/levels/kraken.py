@@ -8,7 +8,7 @@ exactly as sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
@@ -32,6 +32,7 @@ DEPTHS = (10, 25, 100, 500, 1000)
 """The depths that you can subscribe to at Kraken, in levels per side."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _V1_SIDES = {"b": Side.BUY, "s": Side.SELL}
 
 
@@ -89,7 +90,7 @@ class Kraken:
             asks, bids = (fields.get(name, []) for name in (("as", "bs") if snapshot else ("a", "b")))
             yield BookMessage(
                 row,
-                max((_when(level[2], None) for level in (*asks, *bids)), default=0) if time is None else time,
+                _latest({level[2] for level in (*asks, *bids)}) if time is None else time,
                 symbol,
                 snapshot,
                 levels_of(asks),
@@ -182,12 +183,16 @@ def _plain(text: str, decimals: int) -> str:
     return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole
 
 
+def _latest(texts: Collection[str]) -> int:
+    return max((_when(text, None) for text in texts), default=0)
+
+
 def _when(text: str, received: int | None) -> int:
     """Return the time of receipt, or else the message's time: seconds (version 1) or a date (version 2)."""
     if received is not None:
         return received
     if "T" in text:
-        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1) * 1000
+        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND * 1000
     seconds = Decimal(text)
     if seconds.adjusted() > MOST_DIGITS:
         raise ValueError(text)
