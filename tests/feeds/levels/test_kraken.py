@@ -1,6 +1,8 @@
-"""Kraken: the depth of a book, and numbers with exponents."""
+"""Kraken: the depth of a book, the time of a message, and numbers with exponents."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -40,6 +42,24 @@ def test_version_1_names_the_depth_in_each_message(channel: str, depth: int) -> 
     [message] = kraken_messages(f'[0, {{"as": [], "bs": []}}, "{channel}", "XBT/USD"]')
     assert isinstance(message, BookMessage)
     assert message.depth == depth
+
+
+@pytest.mark.parametrize(
+    ("asks", "bids", "time"),
+    [
+        (["9.5", "10.25", "10.2"], [], 10_250_000_000),  # as text, "9.5" would be the latest
+        (["10.25"], ["10.25", "11"], 11_000_000_000),
+        (["10.25", "10.25"], [], 10_250_000_000),
+        ([], [], 0),
+    ],
+)
+def test_version_1_has_the_time_of_the_latest_level(asks: list[str], bids: list[str], time: int) -> None:
+    sides = {
+        side: [[f"{n}.5", "1.0", text] for n, text in enumerate(texts, 1)]
+        for side, texts in (("as", asks), ("bs", bids))
+    }
+    [message] = kraken_messages(json.dumps([0, sides, "book-10", "XBT/USD"]))
+    assert message.time == time
 
 
 def test_the_last_of_several_amounts_at_one_price_is_used() -> None:
