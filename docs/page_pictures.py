@@ -7,7 +7,6 @@ events. The images need Chromium. Its fonts depend on the computer.
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from threading import Thread
 from time import sleep
 from typing import Any, Literal, NamedTuple
 
+from browser import find_chromium
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
@@ -175,7 +175,7 @@ NAMES = tuple(shot.name for shot in (*_SHOTS_OF_BOOKS, *_SHOTS_OF_ENGINE))
 
 def pages() -> dict[str, Image.Image]:
     """Return screenshots of the web pages by name, or an empty dict without Chromium."""
-    executable = shutil.which("chromium")
+    executable = find_chromium()
     if executable is None:
         print("chromium is not installed: the pictures of the page stay as they are", file=sys.stderr)
         return {}

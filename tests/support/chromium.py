@@ -1,14 +1,14 @@
-"""The headless Chromium that is installed on this computer, and a recorder for the faults of a page."""
+"""A headless Chromium for tests, and a recorder for the faults of a page."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import find_chromium
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 _FLAGS = [
@@ -33,7 +33,7 @@ expect.set_options(timeout=20_000)  # enough for a busy machine; a wait ends as 
 @contextmanager
 def chromium() -> Generator[Browser]:
     """Start the browser with a new profile. Skip the test if no browser is installed."""
-    executable = shutil.which("chromium")
+    executable = find_chromium()
     if executable is None:
         pytest.skip("no chromium is installed")
     with sync_playwright() as playwright:
