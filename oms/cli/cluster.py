@@ -33,7 +33,7 @@ __all__ = ["app"]
 app = typer.Typer(name="cluster", help="Run a worker of a cluster, and show its state.", no_args_is_help=True)
 
 _OPEN_SECONDS = 10.0  # how long `status` waits for the servers, which may be choosing a new leader
-_AT_ONCE = 4  # copies that are opened, taken over, or closed at the same time
+_AT_ONCE = 5  # copies that are opened, taken over, or closed at the same time
 
 
 @contextmanager

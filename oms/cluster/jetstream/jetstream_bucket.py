@@ -6,6 +6,7 @@ import base64
 import binascii
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from oms.cluster.jetstream.jetstream_connection import (
@@ -177,7 +178,11 @@ class JetStreamBucket(JetStreamConnection):
 
     def delete(self, key: str, revision: int) -> None:
         """Delete an entry if it still has this revision. See Bucket."""
-        self._put(key, b"", revision, {_OPERATION: "DEL"})
+        position = self._put(key, b"", revision, {_OPERATION: "DEL"})
+        # A message that says so remains. Each worker that starts has a new key, so the messages would add up.
+        with suppress(ApiError, UnavailableError):
+            content = {"filter": self._prefix + key, "seq": position + 1}
+            self.request(f"$JS.API.STREAM.PURGE.{self._stream}", content)
 
     def _put(self, key: str, value: bytes, revision: int, headers: Mapping[str, str]) -> int:
         expected = {"Nats-Expected-Last-Subject-Sequence": str(revision), **headers}

@@ -241,13 +241,14 @@ class JetStreamConnection:
     ) -> list[Stored]:
         """Read several messages with one request. The last message of the response is empty."""
         client = await self._connected()
+        end = monotonic() + self._seconds  # for all messages together
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future
         messages: list[Stored] = []
         try:
             await client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(content).encode(), reply=inbox)
             while len(messages) < limit:
-                answer = await subscription.next_msg(timeout=self._seconds)
+                answer = await subscription.next_msg(timeout=max(end - monotonic(), 0))
                 headers = answer.headers or {}
                 if "Nats-Sequence" in headers:
                     messages.append(Stored(int(headers["Nats-Sequence"]), headers, answer.data))

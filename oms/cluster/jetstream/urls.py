@@ -25,4 +25,4 @@ def without_passwords(servers: Sequence[str]) -> str:
     'nats://host:4222, nats://host:4223'
     """
     check_urls(servers)
-    return ", ".join(re.sub(r"//.*@", "//", url) for url in servers)
+    return ", ".join(re.sub(r"^(\w+://)?.*@", r"\1", url) for url in servers)

@@ -275,20 +275,28 @@ class Membership:
 
     def _replace(self, claim: Claim) -> bool:
         """Replace the entry of a shard. Return False if another worker has changed it."""
-        try:
-            revision = self._bucket.put(claim.key, claim.encode(), claim.revision)
-        except ConflictError:
+        is_stored = self._put(claim)
+        if not is_stored:
             entry = self._bucket.get(claim.key)
             if entry is not None:
                 for present in read_registry({entry.key: entry}).claims.values():
                     self._note(present)
-            is_stored = self.claims[claim.shard][:5] == claim[:5] and claim.is_of(self.me)
-        else:
-            self._note(claim._replace(revision=revision))
-            is_stored = True
+            present = self.claims[claim.shard]
+            # An earlier attempt was stored, but not acknowledged. Another worker may have read it since then.
+            if present[:5] == claim[:5] and claim.is_of(self.me):
+                is_stored = self._put(present)
         owned = self.owned - {claim.shard}
         self.owned = owned | {claim.shard} if is_stored and claim.is_of(self.me) else owned
         return is_stored
+
+    def _put(self, claim: Claim) -> bool:
+        """Store a claim. Return False if its entry has another revision."""
+        try:
+            revision = self._bucket.put(claim.key, claim.encode(), claim.revision)
+        except ConflictError:
+            return False
+        self._note(claim._replace(revision=revision))
+        return True
 
     def forget(self) -> None:
         """Delete the heartbeats of workers that have been dead for a long time. Raises UnavailableError."""

@@ -24,6 +24,7 @@ from oms.errors import InvalidArgumentError
 __all__ = ["Shards", "ranked"]
 
 _CACHED = 100_000  # symbols
+_LONGEST = 100  # characters of a cached symbol, so that long symbols cannot fill the memory
 
 
 class Shards:
@@ -53,7 +54,7 @@ class Shards:
         's2'
 
         """
-        return self._cached(symbol)
+        return self._cached(symbol) if len(symbol) <= _LONGEST else self._heaviest(symbol)
 
     def _heaviest(self, symbol: str) -> str:
         return max(self.names, key=lambda name: _weight(name, symbol))

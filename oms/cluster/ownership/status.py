@@ -104,7 +104,9 @@ def read_status(
         registry = read_registry(bucket.entries())
         for name, heartbeat in registry.workers.items():
             before = first.workers.get(name)
-            if before is None or heartbeat.revision > before.revision:
+            if heartbeat.is_leaving:
+                live.discard(name)
+            elif before is None or heartbeat.revision > before.revision:
                 live.add(name)
         live &= set(registry.workers)
 

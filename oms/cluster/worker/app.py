@@ -6,7 +6,7 @@ decides whether a request may reach the copy's application:
 - The owner of the shard serves every request, but only while its lease lasts. After the lease, another worker
   may already have changed the books, so even reads are rejected.
 - A follower serves reads, with headers that say how far it lags. It rejects changes.
-- A stream has headers only at its beginning. So a follower that cannot read the log closes its streams.
+- A stream has headers only at its beginning. So a follower that may be out of date closes its streams.
 - A copy whose state differs from the owner's serves no requests.
 
 A rejected request gets the problem `not_owner` (421) if another worker may be able to serve the request, and
@@ -47,7 +47,7 @@ _SOON = {"Retry-After": "1"}  # seconds
 _MOVED = 1012
 """The close code of a stream that this worker no longer serves. The client should open a new stream."""
 
-_LONGEST_SILENCE = 10.0  # seconds; a follower that has not read the log for longer is not ready
+_LONGEST_SILENCE = 10.0  # seconds; after this time without the log or a majority, a follower is not ready
 
 
 def create_worker_app(
@@ -195,9 +195,11 @@ def _without_shard(query: bytes, shard: str) -> bytes:
 
 
 def _silence(replica: Replica) -> str | None:
-    """Return why a follower is not ready, because it cannot read the log, or None."""
+    """Return why a follower, which may be out of date, is not ready, or None if it is ready."""
     seconds = replica.silent_seconds
-    return f"the log could not be read for {seconds:.0f} seconds" if seconds > _LONGEST_SILENCE else None
+    if seconds <= _LONGEST_SILENCE:
+        return None
+    return f"for {seconds:.0f} seconds, it could not read the log, or could not reach a majority"
 
 
 def _is_read(scope: Scope, path: str) -> bool:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from oms.api.callers import CallersOwner, check_operator
 from oms.cluster.worker.worker import Worker
+from oms.errors import OmsError
 
 __all__ = ["WorkerMetrics"]
 
@@ -55,7 +56,10 @@ class WorkerMetrics(Collector):
             for name, description in _OF_SHARD.items()
         }
         for shard, replica in sorted(worker.replicas.items()):
-            report, lag = replica.report(), replica.lag()
+            try:
+                report, lag = replica.report(), replica.lag()
+            except OmsError:  # the copy is being closed
+                continue
             values = {
                 "oms_shard_owner": worker.owns(shard),
                 "oms_shard_refused": report.problem is not None,

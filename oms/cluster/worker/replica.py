@@ -97,7 +97,7 @@ class Replica:
         self._journal = journal
         self._clock = clock
         self._lock = Lock()  # one thread follows, and another may promote or close
-        self._contact = clock()
+        self._contact = self._compared = clock()
         self._applied = journal.head  # the last message that the books contain, until this copy is the owner
         self._owner: ShardReport | None = None  # the latest report of the owner
         self._saving = Saving(self.books, journal, self._lock, snapshot_every)
@@ -180,7 +180,7 @@ class Replica:
 
     def compare(self, owner: ShardReport | None) -> None:
         """Record the owner's latest report. If the states after the same event differ, set `problem`."""
-        self._owner = None if self.is_owner else owner
+        self._owner, self._compared = None if self.is_owner else owner, self._clock()
         if owner is None or self.is_owner or self.problem is not None:
             return
         sequence = difference(self._hashes.latest, owner.hashes)
@@ -211,14 +211,18 @@ class Replica:
 
     @property
     def silent_seconds(self) -> float:
-        """The time since the log could be read. It is 0 if this copy is the owner."""
-        return 0.0 if self.is_owner else max(self._clock() - self._contact, 0.0)
+        """The time since the log was read, or since `compare`, if that is longer. It is 0 for the owner.
+
+        A server that is cut off from the majority still returns its part of the log. But it stores no
+        heartbeat, so the worker does not call `compare`.
+        """
+        return 0.0 if self.is_owner else max(self._clock() - min(self._contact, self._compared), 0.0)
 
     def lag(self) -> Lag:
         """Return how far this copy is behind the owner. O(1)."""
         if self.is_owner:
             return Lag(0, 0, 0.0)
-        seconds, owner = self.silent_seconds, self._owner
+        seconds, owner = max(self._clock() - self._contact, 0.0), self._owner
         if owner is None:
             return Lag(None, None, seconds)
         head = self._head()

@@ -28,6 +28,7 @@ __all__ = ["Worker"]
 _log = logging.getLogger("oms.cluster")
 
 _REFUSED_SECONDS = 10.0  # how long a shard is not claimed again after it could not be opened
+_MOST_OPENINGS = 3  # at once; the executor must have more threads, so that no promotion waits for openings
 _MOST_BEHIND = 1_000  # messages that a warm follower may lack when the owner hands a shard over
 
 
@@ -200,18 +201,25 @@ class Worker:
         return shard not in self.unable and (replica is None or replica.problem is None)
 
     def _open_wanted(self) -> None:
-        for shard in self.membership.shards:
-            is_wanted = shard in self.membership.owned or self._follows(shard)
+        owned = self.membership.owned
+        for shard in sorted(self.membership.shards, key=lambda shard: shard not in owned):
+            is_wanted = shard in owned or self._follows(shard)
             is_known = shard in self.replicas or shard in self._opening or shard in self._closing
             if is_wanted and not is_known and self._is_able(shard):
+                if sum(not opening.done() for opening in self._opening.values()) >= _MOST_OPENINGS:
+                    return
                 self._opening[shard] = self._executor.submit(self._open_replica, shard)
 
     def _promote(self) -> None:
         for shard in sorted(self.membership.owned):
             replica = self.replicas.get(shard)
             if replica is not None and not replica.is_owner and shard not in self._promoting:
-                name = self.membership.me.name
-                self._promoting[shard] = self._executor.submit(replica.promote, name)
+                self._promoting[shard] = self._executor.submit(self._take_over, shard, replica)
+
+    def _take_over(self, shard: str, replica: Replica) -> None:
+        """Promote a copy, unless the claim or the lease has ended while this call waited for a thread."""
+        if self.membership.owns(shard):
+            replica.promote(self.membership.me.name)
 
     def _hand_over(self) -> None:
         """Give one shard to the worker that should own it, if that worker is warm."""

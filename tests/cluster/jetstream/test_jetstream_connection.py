@@ -15,6 +15,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from oms import InvalidArgumentError, JournalError
 from oms.cluster.gateway.jetstream_directory import JetStreamDirectory
+from oms.cluster.jetstream import jetstream_connection
 from oms.cluster.jetstream.jetstream_bucket import JetStreamBucket
 from oms.cluster.jetstream.jetstream_connection import JetStreamConnection, Stored
 from oms.cluster.jetstream.jetstream_journal import JetStreamJournal
@@ -67,8 +68,8 @@ def test_the_url_of_a_server_is_needed(open_with: Callable[[Any], object], serve
 
 
 def test_a_message_shows_urls_without_passwords() -> None:
-    urls = ["nats://user:secret@a:1", "nats://user:se/cr@et@b:2", "nats://c:3"]
-    assert without_passwords(urls) == "nats://a:1, nats://b:2, nats://c:3"
+    urls = ["nats://user:secret@a:1", "nats://user:se/cr@et@b:2", "nats://c:3", "user:secret@d:4", "e"]
+    assert without_passwords(urls) == "nats://a:1, nats://b:2, nats://c:3, d:4, e"
 
 
 def answer_once(listening: socket.socket) -> None:
@@ -108,10 +109,11 @@ def test_a_failed_attempt_to_connect_again_is_not_logged_as_a_lost_connection(
 
 
 class BrokenOff:
-    """A client and its subscription: the response of a batch is one message, and then nothing."""
+    """A client and its subscription: the response of a batch is some messages, and then nothing."""
 
-    def __init__(self) -> None:
-        self.messages = [SimpleNamespace(headers={"Nats-Sequence": "1"}, data=b"x")]
+    def __init__(self, number: int = 1) -> None:
+        numbers = range(number, 0, -1)
+        self.messages = [SimpleNamespace(headers={"Nats-Sequence": f"{n}"}, data=b"x") for n in numbers]
 
     def new_inbox(self) -> str:
         return "inbox"
@@ -129,6 +131,37 @@ class BrokenOff:
 
     async def unsubscribe(self) -> None:
         pass
+
+
+class Slow(BrokenOff):
+    """The same, but each message takes 0.4 seconds on the clock of the connection."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def next_msg(self, *, timeout: float) -> SimpleNamespace:
+        self.now += min(timeout, 0.4)
+        if timeout < 0.4:
+            raise NatsTimeoutError
+        return await super().next_msg(timeout=timeout)
+
+
+def test_the_messages_of_a_slow_response_that_arrive_in_time_are_returned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection, client = JetStreamConnection.__new__(JetStreamConnection), Slow(10)
+    connection._seconds = 1.0
+    monkeypatch.setattr(jetstream_connection, "monotonic", client.monotonic)
+
+    async def connected() -> Any:
+        return client
+
+    connection._connected = connected  # type: ignore[method-assign]  # the double has only what a batch uses
+    stored = asyncio.run(connection._batch("a stream", {}, 10))
+    assert [message.position for message in stored] == [1, 2]
+    assert client.now <= connection._seconds
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from time import sleep
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from nats.js.object_store import ObjectStore
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.api import PubAck
+from nats.js.object_store import OBJ_DEFAULT_CHUNK_SIZE, ObjectStore
 
 from oms import Side, cluster
 from oms.cluster.jetstream.jetstream_log import JetStreamLog
@@ -74,6 +77,68 @@ def test_the_chunks_of_a_snapshot_are_read_into_one_buffer(
     snapshots.save("1", content)
     eventually(partial(snapshots.load, "1"), content)
     assert all(isinstance(buffer, BytesIO) for buffer in buffers)  # otherwise, each chunk copies all others
+
+
+def test_a_deleted_snapshot_leaves_nothing(log: JetStreamLog) -> None:
+    snapshots = ObjectSnapshots(log, 3)
+    for number in range(3):
+        snapshots.save(f"{number}", bytes(200_000))
+    for number in range(3):
+        eventually(partial(snapshots.load, f"{number}"), bytes(200_000))
+        snapshots.delete(f"{number}")
+    state = log.request(f"$JS.API.STREAM.INFO.OBJ_{log.stream}")["state"]
+    assert state["messages"] == 0
+    assert list(snapshots.names()) == []
+
+
+def test_a_snapshot_without_its_chunks_is_an_error_at_once(log: JetStreamLog) -> None:
+    snapshots = ObjectSnapshots(log, 3)
+    snapshots.save("1", bytes(200_000))
+    log.request(f"$JS.API.STREAM.PURGE.OBJ_{log.stream}", {"filter": f"$O.{log.stream}.C.>"})
+    with pytest.raises(UnavailableError, match="the content of '1' is not complete"):
+        snapshots.load("1")
+
+
+def test_a_save_whose_last_response_is_lost_leaves_no_name(
+    log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots, publish = ObjectSnapshots(log, 3), JetStreamContext.publish
+    snapshots.save("1", b"one")
+    is_lost = True
+
+    async def losing(self: JetStreamContext, subject: str, *args: Any, **options: Any) -> PubAck:
+        nonlocal is_lost
+        ack = await publish(self, subject, *args, **options)
+        if ".M." in subject and is_lost:
+            is_lost = False  # the message that deletes the name has a response
+            raise NatsTimeoutError
+        return ack
+
+    monkeypatch.setattr(JetStreamContext, "publish", losing)
+    with pytest.raises(UnavailableError):
+        snapshots.save("2", bytes(200_000))
+    eventually(lambda: list(snapshots.names()), ["1"])
+
+
+class Waiting:
+    """A log that only notes how long a call may take."""
+
+    name = "s1"
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def call(self, _function: object, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def test_a_large_snapshot_has_the_time_that_its_chunks_may_take() -> None:
+    log = Waiting()
+    snapshots = ObjectSnapshots(cast("JetStreamLog", log), 3)
+    for chunks in (0, 800):
+        snapshots.save("1", bytes(chunks * OBJ_DEFAULT_CHUNK_SIZE))
+    short, long = log.seconds
+    assert long - short >= 800 * 5  # nats-py waits at most 5 seconds for the response to a chunk
 
 
 def test_a_closed_log_has_no_snapshots(log: JetStreamLog) -> None:

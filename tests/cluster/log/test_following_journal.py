@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from oms import JournalError, Order, OrderAdded, OrderManagement, Side
 from oms.cluster.log.following_journal import MOST, FollowingJournal
 from oms.cluster.log.log_journal import LogJournal
+from oms.cluster.log.replicated_log import Message, UnavailableError
 from support.replicated_log import Connection, MemoryLog, impatient
 
 
@@ -104,6 +107,29 @@ def test_an_unreadable_log_is_an_error_and_the_next_call_continues() -> None:
     connection.faults = connection.faults._replace(unreadable=0.0)
     [content] = follower.follow()
     assert [*content.events()] == [event(1)]
+
+
+def test_after_errors_it_returns_no_more_messages_at_once_than_otherwise() -> None:
+    log = MemoryLog()
+    writer, connection = writing(log), Connection(log)
+    follower = FollowingJournal(connection, patience=impatient())
+    for number in range(1, 2 * MOST + 11):
+        writer.append([event(number)])
+    read, remaining = connection.read, 10
+
+    def at_most_remaining(after: int, limit: int) -> Sequence[Message]:
+        nonlocal remaining
+        if not remaining:
+            raise UnavailableError("no leader")
+        messages = read(after, min(limit, remaining))
+        remaining -= len(messages)
+        return messages
+
+    connection.read = at_most_remaining  # type: ignore[method-assign]  # reads break off after some messages
+    with pytest.raises(JournalError, match="no leader"):
+        follower.follow()
+    remaining = 1_000_000
+    assert [len(follower.follow()) for _ in range(4)] == [MOST, MOST, 10, 0]
 
 
 def test_a_closed_journal_follows_nothing() -> None:

@@ -100,6 +100,17 @@ def test_a_deleted_entry_can_be_created_again(bucket: Bucket) -> None:
     assert settled(bucket, 2)["a"].value == b"2"
 
 
+@pytest.mark.long
+def test_a_deleted_entry_leaves_nothing(nats_cluster: NatsCluster, shard: str) -> None:
+    bucket = JetStreamBucket(nats_cluster.urls, shard)
+    for number in range(3):
+        bucket.delete(f"worker.{number}", bucket.put(f"worker.{number}", b"1", 0))
+    assert bucket.request(f"$JS.API.STREAM.INFO.{bucket._stream}")["state"]["messages"] == 0
+    bucket.put("worker.1", b"2", 0)
+    assert list(settled(bucket, 1)) == ["worker.1"]
+    bucket.close()
+
+
 def test_a_closed_bucket_is_unavailable(bucket: Bucket) -> None:
     bucket.close()
     bucket.close()

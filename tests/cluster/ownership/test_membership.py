@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oms.cluster.log.replicated_log import UnavailableError
+from oms.cluster.ownership.bucket import ConflictError, Entry
 from oms.cluster.ownership.membership import Membership, ReplacedError
 from support.members import SHARDS, Members, step
 from support.memory_bucket import BucketFaults
@@ -138,6 +139,22 @@ def test_a_worker_whose_lease_expires_during_its_heartbeat_owns_nothing_that_ano
     first.tick({})
     assert second.owned == set(SHARDS)
     assert first.owned == set()
+
+
+def test_a_renewal_that_was_not_acknowledged_is_repeated_so_that_no_other_worker_replaces_it(
+    cluster: Members,
+) -> None:
+    first = cluster.start("a")
+    cluster.run(1, first)
+    claim = first.claims["s1"]
+    stored = cluster.bucket.store(claim.key, claim.encode(), claim.revision)  # without an acknowledgement
+    cluster.connections[0].entries = lambda: before  # type: ignore[method-assign]  # a server that lags behind
+    before = {claim.key: Entry(claim.key, claim.encode(), claim.revision)}
+    cluster.clock.pause(100)
+    first.tick({})
+    assert first.owns("s1")
+    with pytest.raises(ConflictError):
+        cluster.bucket.store(claim.key, b"the claim of another worker", stored)
 
 
 def test_a_claim_is_rejected_if_the_owner_renews_its_claims_during_it(cluster: Members) -> None:

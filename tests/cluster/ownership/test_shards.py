@@ -49,6 +49,14 @@ def test_one_of_n_symbols_moves_to_the_nth_shard() -> None:
     assert 1_000 < moved < 1_500
 
 
+def test_a_long_symbol_has_a_shard_but_is_not_cached() -> None:
+    shards = Shards(["s1", "s2"])
+    assert shards.of("x" * 4_000_000) in shards.names
+    assert shards._cached.cache_info().currsize == 0
+    shards.of("JPM")
+    assert shards._cached.cache_info().currsize == 1
+
+
 def test_another_process_finds_the_same_shards() -> None:
     script = (
         "from oms.cluster.ownership.shards import Shards;"

@@ -57,6 +57,21 @@ def test_a_dead_worker_owns_nothing(cluster: WorkerCluster) -> None:
     assert [shard.problem for shard in status.shards] == ["no owner", "no owner"]
 
 
+def test_a_worker_that_leaves_meanwhile_is_neither_live_nor_dead(cluster: WorkerCluster) -> None:
+    cluster.start("a")
+    cluster.start("b")
+    cluster.run(12)
+
+    def pause(_: float) -> None:
+        cluster.run(1, "a")
+        if "b" in cluster.workers:
+            cluster.kill("b").stop()
+
+    bucket = BucketConnection(cluster.bucket)
+    status = read_status(bucket, 3.0, clock=cluster.clock, pause=pause)
+    assert (status.live, status.dead) == (("a",), ())
+
+
 def test_a_shard_that_nobody_has_claimed_has_no_owner(cluster: WorkerCluster) -> None:
     status = watched(cluster)
     assert [(shard.owner, shard.claims) for shard in status.shards] == [(None, 0), (None, 0)]

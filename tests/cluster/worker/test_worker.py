@@ -138,6 +138,29 @@ def test_a_worker_that_stops_opens_no_further_shard_and_closes_the_one_that_it_i
     assert [connection.is_closed for connection in cluster.connections] == [True]
 
 
+def test_few_shards_are_opened_at_once_so_that_a_promotion_finds_a_free_thread() -> None:
+    cluster, executor = WorkerCluster(tuple(f"s{number}" for number in range(10))), Later()
+    cluster.start("a")._executor = executor
+    cluster.run(5)
+    assert len(executor.calls) == 3
+
+
+def test_a_promotion_that_begins_after_another_worker_has_claimed_the_shard_does_not_fence_it(
+    cluster: WorkerCluster,
+) -> None:
+    first = cluster.start("a")
+    cluster.run(1)
+    executor = first._executor = Later()
+    cluster.run(1)
+    assert len(executor.calls) == len(cluster.names)  # the promotions
+    cluster.start("b")
+    cluster.run(12, "b")
+    assert cluster.owners("s1") == ["b"]
+    for _, call in executor.calls:
+        call()
+    cluster.books("s1").add_order(1, "JPM", Side.BUY, 20, 20)
+
+
 def test_a_worker_whose_journal_was_fenced_by_another_program_opens_it_again(cluster: WorkerCluster) -> None:
     cluster.start("a")
     cluster.run(3)

@@ -165,7 +165,10 @@ def test_a_follower_without_contact_to_the_log_is_not_ready(served: Served) -> N
     served.cluster.clock.pause(11.0)
     response = served.standby.get("/shards/s1/ready")
     assert response.status_code == 503
-    assert response.json()["reason"] == "the log could not be read for 11 seconds"
+    assert (
+        response.json()["reason"]
+        == "for 11 seconds, it could not read the log, or not reach a majority of the servers"
+    )
 
 
 def test_a_follower_without_contact_to_the_log_opens_no_streams_and_closes_its_own(served: Served) -> None:
@@ -208,6 +211,8 @@ def test_the_worker_itself_reports_its_health_readiness_and_metrics(served: Serv
         assert line in text
     assert 'oms_shard_owner{shard="s1"} 0.0' in served.standby.get("/metrics").text
     assert "oms_resting_orders 1.0" in served.owner.get("/shards/s1/metrics").text
+    served.workers["a"].replicas["s1"].close()  # between two steps of the worker
+    assert 'shard="s1"' not in served.owner.get("/metrics").text
 
 
 def test_the_endpoints_of_the_worker_need_a_key_if_the_shards_do(served: Served) -> None:
