@@ -33,7 +33,7 @@ __all__ = ["app"]
 app = typer.Typer(name="cluster", help="Run a worker of a cluster, and show its state.", no_args_is_help=True)
 
 _OPEN_SECONDS = 10.0  # how long `status` waits for the servers, which may be choosing a new leader
-_AT_ONCE = 5  # copies that are opened, taken over, or closed at the same time
+_OTHERS = 2  # copies that are taken over or closed while others are opened
 
 
 @contextmanager
@@ -83,6 +83,7 @@ def worker(
         from oms.cluster.worker import create_worker_app  # noqa: PLC0415 - see above
         from oms.cluster.worker.opening import Place, open_worker  # noqa: PLC0415 - see above
         from oms.cluster.worker.running import serve_worker  # noqa: PLC0415 - see above
+        from oms.cluster.worker.worker import MOST_OPENINGS  # noqa: PLC0415 - see above
     host, port = _address(listen)
     if keys_file is None and not server.is_loopback(host):
         raise typer.BadParameter(
@@ -98,7 +99,7 @@ def worker(
         server.listen(host, port) as listening,
         marked_lines(unsafe=unsafe),
         closing(place.open_bucket()) as bucket,
-        ThreadPoolExecutor(_AT_ONCE, "oms worker") as executor,
+        ThreadPoolExecutor(MOST_OPENINGS + _OTHERS, "oms worker") as executor,
     ):
         decided = agreed(
             bucket,

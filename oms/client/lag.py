@@ -27,7 +27,7 @@ class Lag(NamedTuple):
 
     - `messages`: the maximum number of messages in the log that the copy lacks
     - `events`: the maximum number of events that the copy lacks
-    - `seconds`: the time since the copy last read the log
+    - `seconds`: the time since the copy last read the log, or last reached a majority, if that is longer
 
     The first two are measured against the owner's latest report, which arrives about once a second.
     """

@@ -73,8 +73,8 @@ class ReplayClock:
     def during(self, om: OrderManagement) -> Generator[ReplayClock]:
         """Call `begin` before the `with` block, and `end` after it, even after an error.
 
-        Do not yield from the block. If such a generator were never exhausted, `end` would not be called, and
-        the books would keep this clock.
+        Do not yield from the block: if the generator is never exhausted, `end` is not called, and the books
+        keep this clock.
         """
         try:
             yield self.begin(om._ledger)

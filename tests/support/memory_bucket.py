@@ -27,7 +27,8 @@ class BucketFaults(NamedTuple):
 class MemoryBucket:
     """The shared part of the bucket: its entries, the former states, and the requests in flight.
 
-    A deleted entry has no value, but it keeps its revision, as in NATS. `put` with revision 0 then succeeds.
+    A deleted entry has no value, but keeps its revision, as in NATS until the deletion is purged. `put` with
+    revision 0 then succeeds.
     """
 
     def __init__(self) -> None:

@@ -179,7 +179,7 @@ class JetStreamBucket(JetStreamConnection):
     def delete(self, key: str, revision: int) -> None:
         """Delete an entry if it still has this revision. See Bucket."""
         position = self._put(key, b"", revision, {_OPERATION: "DEL"})
-        # A message that says so remains. Each worker that starts has a new key, so the messages would add up.
+        # The deletion is a message, too. By default, each start of a worker has a new key, so it would stay.
         with suppress(ApiError, UnavailableError):
             content = {"filter": self._prefix + key, "seq": position + 1}
             self.request(f"$JS.API.STREAM.PURGE.{self._stream}", content)

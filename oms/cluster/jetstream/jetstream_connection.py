@@ -241,7 +241,7 @@ class JetStreamConnection:
     ) -> list[Stored]:
         """Read several messages with one request. The last message of the response is empty."""
         client = await self._connected()
-        end = monotonic() + self._seconds  # for all messages together
+        end = monotonic() + self._seconds + _MARGIN / 2  # for all messages together
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future
         messages: list[Stored] = []

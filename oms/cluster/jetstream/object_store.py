@@ -78,7 +78,7 @@ class ObjectSnapshots:
             except Exception:  # from nats-py or from the connection
                 with suppress(NatsError, OSError):
                     if not await self._is_complete(stream, bucket, name):
-                        await bucket.delete(name)
+                        await self._delete(stream, bucket, name)
                 raise
 
         chunks = len(content) // OBJ_DEFAULT_CHUNK_SIZE
@@ -86,16 +86,16 @@ class ObjectSnapshots:
 
     def delete(self, name: str) -> None:
         """Delete content. See SnapshotStore."""
+        self._use(lambda stream, bucket: self._delete(stream, bucket, name), default=None)
 
-        async def delete(stream: JetStreamContext, bucket: ObjectStore) -> None:
-            with suppress(NotFoundError):  # the server that responds may lag behind the others
-                await bucket.delete(name)
-                subject = f"$O.{self._bucket}.M.{urlsafe_b64encode(name.encode()).decode()}"
-                last = await stream.get_last_msg(self._stream, subject)
-                if json.loads(last.data or b"{}").get("deleted"):  # nobody has saved it again
-                    await stream.purge_stream(self._stream, (last.seq or 0) + 1, subject)
-
-        self._use(delete, default=None)
+    async def _delete(self, stream: JetStreamContext, bucket: ObjectStore, name: str) -> None:
+        with suppress(NotFoundError):  # it is deleted, or the server that responds lags behind the others
+            await bucket.delete(name)
+        with suppress(NotFoundError):
+            subject = f"$O.{self._bucket}.M.{urlsafe_b64encode(name.encode()).decode()}"
+            last = await stream.get_last_msg(self._stream, subject)
+            if json.loads(last.data or b"{}").get("deleted"):  # nobody has saved it again
+                await stream.purge_stream(self._stream, (last.seq or 0) + 1, subject)
 
     async def _is_complete(self, stream: JetStreamContext, bucket: ObjectStore, name: str) -> bool:
         """Return True if all chunks of an object are stored. Raise NotFoundError if there is no object."""

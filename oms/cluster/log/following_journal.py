@@ -65,7 +65,7 @@ class FollowingJournal(LogJournal):
         with self._own_lock():
             self._check_open()
             self._check_follows()
-            self._catch_up(MOST - len(self._noted or ()))  # after an error, some are noted already
+            self._catch_up(max(MOST - len(self._noted or ()), 0))  # after an error, some are noted already
             return self._drained()
 
     def take_over(self, writer: str) -> list[Content]:

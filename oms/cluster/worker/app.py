@@ -195,11 +195,11 @@ def _without_shard(query: bytes, shard: str) -> bytes:
 
 
 def _silence(replica: Replica) -> str | None:
-    """Return why a follower, which may be out of date, is not ready, or None if it is ready."""
+    """Return why a follower may be out of date, or None."""
     seconds = replica.silent_seconds
     if seconds <= _LONGEST_SILENCE:
         return None
-    return f"for {seconds:.0f} seconds, it could not read the log, or could not reach a majority"
+    return f"for {seconds:.0f} seconds, the worker could not read the log or could not reach a majority"
 
 
 def _is_read(scope: Scope, path: str) -> bool:
@@ -212,7 +212,7 @@ def _not_ready(shard: str, reason: str) -> ProblemError:
 
 
 def _ready(replica: Replica, request: HTTPConnection) -> Response:
-    """Return 200 and the lag, or 503 if the log cannot be read. Without a valid key, hide the numbers."""
+    """Return 200 and the lag, or 503 if it may be out of date. Without a valid key, hide the numbers."""
     lag, books, keys = replica.lag(), replica.books, replica.app.state.keys
     key = bearer(request)
     hides = keys.is_needed and (key is None or keys.find(key) is None)

@@ -25,7 +25,7 @@ _OF_SHARD = {
     "oms_shard_position": "The position of the last message of the log that the copy has.",
     "oms_shard_sequence": "The sequence number of the last event that the copy has.",
     "oms_shard_lag_messages": "The messages that the copy lacks.",
-    "oms_shard_lag_seconds": "The time since the log could be read.",
+    "oms_shard_lag_seconds": "The time since the log could be read and a majority could be reached.",
 }
 
 

@@ -135,13 +135,18 @@ class Replica:
         self._apply(contents)
         return len(contents) >= MOST
 
-    def promote(self, writer: str) -> None:
-        """Become the owner, after applying the last messages. See FollowingJournal.take_over."""
+    def promote(self, writer: str, may_own: Callable[[], bool] = lambda: True) -> None:
+        """Become the owner, after applying the last messages. See FollowingJournal.take_over.
+
+        Do nothing if `may_own` then returns False, because another worker has claimed the shard meanwhile.
+        """
         with self._lock:
             if self.problem is not None:
                 raise JournalError(self._journal.place, f"this copy cannot be the owner: {self.problem}")
             while self._follow():
                 continue
+            if not may_own():
+                return
             self._apply(self._journal.take_over(writer))
             self._set_instruments()
             self.is_owner = True
@@ -211,10 +216,10 @@ class Replica:
 
     @property
     def silent_seconds(self) -> float:
-        """The time since the log was read, or since `compare`, if that is longer. It is 0 for the owner.
+        """The seconds since the last read of the log or the last `compare`, whichever is longer ago.
 
-        A server that is cut off from the majority still returns its part of the log. But it stores no
-        heartbeat, so the worker does not call `compare`.
+        This is 0 for the owner. A server that is cut off from the majority still returns its part of the log.
+        But it stores no heartbeat, so the worker does not call `compare`.
         """
         return 0.0 if self.is_owner else max(self._clock() - min(self._contact, self._compared), 0.0)
 
@@ -222,7 +227,7 @@ class Replica:
         """Return how far this copy is behind the owner. O(1)."""
         if self.is_owner:
             return Lag(0, 0, 0.0)
-        seconds, owner = max(self._clock() - self._contact, 0.0), self._owner
+        seconds, owner = self.silent_seconds, self._owner
         if owner is None:
             return Lag(None, None, seconds)
         head = self._head()

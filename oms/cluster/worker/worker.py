@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from oms.cluster.log.replicated_log import UnavailableError
@@ -23,12 +24,14 @@ from oms.cluster.ownership.registry import ShardReport
 from oms.cluster.worker.replica import Replica
 from oms.errors import OmsError
 
-__all__ = ["Worker"]
+__all__ = ["MOST_OPENINGS", "Worker"]
+
+MOST_OPENINGS = 3
+"""A worker opens at most this many shards at once. Its executor needs more threads for promotions."""
 
 _log = logging.getLogger("oms.cluster")
 
 _REFUSED_SECONDS = 10.0  # how long a shard is not claimed again after it could not be opened
-_MOST_OPENINGS = 3  # at once; the executor must have more threads, so that no promotion waits for openings
 _MOST_BEHIND = 1_000  # messages that a warm follower may lack when the owner hands a shard over
 
 
@@ -206,7 +209,7 @@ class Worker:
             is_wanted = shard in owned or self._follows(shard)
             is_known = shard in self.replicas or shard in self._opening or shard in self._closing
             if is_wanted and not is_known and self._is_able(shard):
-                if sum(not opening.done() for opening in self._opening.values()) >= _MOST_OPENINGS:
+                if sum(not opening.done() for opening in self._opening.values()) >= MOST_OPENINGS:
                     return
                 self._opening[shard] = self._executor.submit(self._open_replica, shard)
 
@@ -214,12 +217,8 @@ class Worker:
         for shard in sorted(self.membership.owned):
             replica = self.replicas.get(shard)
             if replica is not None and not replica.is_owner and shard not in self._promoting:
-                self._promoting[shard] = self._executor.submit(self._take_over, shard, replica)
-
-    def _take_over(self, shard: str, replica: Replica) -> None:
-        """Promote a copy, unless the claim or the lease has ended while this call waited for a thread."""
-        if self.membership.owns(shard):
-            replica.promote(self.membership.me.name)
+                name, owns = self.membership.me.name, partial(self.membership.owns, shard)
+                self._promoting[shard] = self._executor.submit(replica.promote, name, owns)
 
     def _hand_over(self) -> None:
         """Give one shard to the worker that should own it, if that worker is warm."""

@@ -144,7 +144,7 @@ class LevelReplay:
 def find_instruments(
     messages: Iterable[LevelMessage], tick_size: str | None = None, lot_size: str | None = None
 ) -> dict[str, Instrument]:
-    """For each symbol, find the largest powers of ten that divide all of its prices and amounts.
+    """Find each symbol's tick size and lot size from the most decimals of its prices and of its amounts.
 
     If you pass a tick size or a lot size, all symbols have this size. Strings that are not plain decimals are
     ignored. O(n) time for n levels in all messages, and O(s) memory for s symbols.
