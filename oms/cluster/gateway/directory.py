@@ -38,6 +38,7 @@ __all__ = ["CachedDirectory", "ClaimedError", "Directory", "UnavailableError", "
 
 _LONGEST_KEY = 200  # characters
 _CACHED = 200_000  # ids
+_LONGEST_CACHED = 100  # characters of an id, so that long ids cannot fill the memory
 
 
 class ClaimedError(Exception):
@@ -101,7 +102,9 @@ class CachedDirectory:
         return shards
 
     def _remember(self, shards: Mapping[OrderId, str]) -> None:
-        self._shards.update(shards)
+        self._shards.update(
+            (each, shard) for each, shard in shards.items() if len(str(each)) <= _LONGEST_CACHED
+        )
         while len(self._shards) > self._size:
             self._shards.popitem(last=False)
 

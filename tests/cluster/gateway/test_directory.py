@@ -80,6 +80,15 @@ def test_the_cache_forgets_the_oldest_ids_and_finds_them_again() -> None:
     assert directory.calls == [("find", (1,))]
 
 
+def test_a_long_id_is_found_but_not_cached() -> None:
+    directory, long = MemoryDirectory(), "x" * 1_000_000
+    cached = CachedDirectory(directory)
+    asyncio.run(cached.claim([long, "short"], "s1"))
+    directory.calls.clear()
+    assert asyncio.run(cached.find([long, "short"])) == {long: "s1", "short": "s1"}
+    assert directory.calls == [("find", (long,))]
+
+
 def test_of_two_simultaneous_claims_of_an_id_for_different_shards_one_fails() -> None:
     directory = MemoryDirectory()
 
